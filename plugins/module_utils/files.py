@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that must be whole after a power cut: synced, renamed into place, never half written."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import re
+from typing import Any
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def fsync_path(path: str) -> None:
+    """Flush one file or directory to disk."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_file_system(path: str) -> None:
+    """Flush the whole file system that holds ``path`` (syncfs(2)); raises OSError when the disk reports an error."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        if _libc.syncfs(fd) != 0:
+            error = ctypes.get_errno()
+            raise OSError(error, os.strerror(error), path)
+    finally:
+        os.close(fd)
+
+
+def write_atomic(path: str, text: str, mode: int = 0o600) -> None:
+    """Write ``path`` so that it holds the old or the new text at every instant, and the new one when this returns."""
+    temporary = f"{path}.tmp.{os.getpid()}"
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        with os.fdopen(fd, "w", encoding="utf-8") as stream:
+            os.fchmod(stream.fileno(), mode)
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(temporary, path)
+    except BaseException:
+        if os.path.lexists(temporary):
+            os.unlink(temporary)
+        raise
+    fsync_path(os.path.dirname(path) or ".")
+
+
+def write_json(path: str, value: Any, mode: int = 0o600) -> None:
+    """Write ``value`` as JSON, atomically."""
+    write_atomic(path, json.dumps(value, indent=1, sort_keys=True) + "\n", mode)
+
+
+def read_json(path: str) -> Any:
+    """Return the value in a JSON file, or None when there is no such file."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return json.load(stream)
+    except FileNotFoundError:
+        return None
+
+
+def make_private_dirs(path: str) -> list[str]:
+    """Create ``path`` with its parents, mode 0700, and return the directories that were made, outermost first."""
+    missing: list[str] = []
+    current = os.path.abspath(path)
+    while not os.path.isdir(current):
+        missing.append(current)
+        current = os.path.dirname(current)
+    for directory in reversed(missing):
+        os.mkdir(directory, 0o700)
+        fsync_path(os.path.dirname(directory))
+    return list(reversed(missing))
+
+
+def path_key(path: str) -> str:
+    """Turn a path into one file name, as ``systemd-escape --path`` does; two paths never share a key."""
+    trimmed = re.sub("/+", "/", path).strip("/") or "-"
+
+    def escape(match: re.Match[str]) -> str:
+        return "".join(f"\\x{byte:02x}" for byte in match.group().encode("utf-8", "surrogateescape"))
+
+    escaped = "-".join(re.sub(r"[^A-Za-z0-9._]", escape, part) for part in trimmed.split("/"))
+    return re.sub(r"^\.", r"\\x2e", escaped) if trimmed != "-" else "-"
