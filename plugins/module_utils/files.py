@@ -80,11 +80,13 @@ def make_private_dirs(path: str) -> list[str]:
 
 
 def path_key(path: str) -> str:
-    """Turn a path into one file name, as ``systemd-escape --path`` does; two paths never share a key."""
-    trimmed = re.sub("/+", "/", path).strip("/") or "-"
+    """Turn a path into a word that is a file name and a part of a unit name; two paths never share one.
+
+    The idea of ``systemd-escape --path``, with ``_2d`` for ``\\x2d``: a backslash would need care in every unit file.
+    """
+    parts = [part for part in path.split("/") if part] or [""]
 
     def escape(match: re.Match[str]) -> str:
-        return "".join(f"\\x{byte:02x}" for byte in match.group().encode("utf-8", "surrogateescape"))
+        return "".join(f"_{byte:02x}" for byte in match.group().encode("utf-8", "surrogateescape"))
 
-    escaped = "-".join(re.sub(r"[^A-Za-z0-9._]", escape, part) for part in trimmed.split("/"))
-    return re.sub(r"^\.", r"\\x2e", escaped) if trimmed != "-" else "-"
+    return "-".join(re.sub(r"[^A-Za-z0-9.]|^\.", escape, part) for part in parts) or "-"
