@@ -1,31 +1,68 @@
 # Copyright: (c) 2026, dba.mariabackup contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an operation is given by whoever runs it: a place for its files, a log, and somebody to tell how far it is."""
+"""What an operation knows about the job it runs in: its directory, its log, its phases."""
 
 from __future__ import annotations
 
-from typing import ContextManager, Protocol
+import contextlib
+import os
+import signal
+import time
+from typing import Iterator
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 
 
-class Context(Protocol):
-    """The surroundings of one running operation, ``run(params, context)``.
+class Context:
+    """The surroundings of one operation.
 
-    Attributes:
-        job_dir: a directory (0700) of this run alone; it may lie on another file system than the data.
-        log_path: the file (0600) to which the tool's and the operation's own lines are appended.
-        check_mode: true when nothing may be written outside of ``job_dir``.
+    Args:
+        job_dir: a private directory (0700) of this job, for its log and short-lived files.
+        state_dir: the state directory of the collection.
+        check_mode: nothing may be written when true.
     """
 
-    job_dir: str
-    log_path: str
-    check_mode: bool
-
-    def phase(self, name: str) -> ContextManager[None]:
-        """Enter a phase: it is timed, and its name is given to a MariabackupError that has none."""
+    def __init__(self, job_dir: str, state_dir: str, check_mode: bool = False) -> None:
+        self.job_dir = job_dir
+        self.state_dir = state_dir
+        self.check_mode = check_mode
+        self.log_path = os.path.join(job_dir, "log")
+        self.phases: list[dict[str, object]] = []
+        self.warnings: list[str] = []
 
     def log(self, line: str) -> None:
-        """Append one line to the log."""
+        """Add one line with the time to the job's log."""
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+        fd = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(fd, "a", encoding="utf-8", errors="backslashreplace") as stream:
+            stream.write(f"{stamp} {line}\n")
 
-    def progress(self, done: int, total: int) -> None:
-        """Say how many of how many bytes of the present phase are done; ``total`` 0 means unknown."""
+    def warn(self, text: str) -> None:
+        """Tell the user something that does not stop the work."""
+        self.warnings.append(text)
+        self.log(f"warning: {text}")
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time a phase, and name it in every error that leaves it."""
+        started = time.monotonic()
+        self.log(f"phase {name}")
+        try:
+            yield
+        except MariabackupError as error:
+            error.phase = error.phase or name
+            error.log_path = error.log_path or self.log_path
+            raise
+        finally:
+            self.phases.append({"name": name, "seconds": round(time.monotonic() - started, 3)})
+
+    def point(self, name: str) -> None:
+        """Stop here when somebody wants to look, or to kill the process, exactly here.
+
+        A file ``<state_dir>/breakpoints/<name>`` stops the process with SIGSTOP; SIGCONT lets it go on. The
+        directory belongs to root alone. The fault tests use it to kill and to power off at an exact step.
+        """
+        if os.path.exists(os.path.join(self.state_dir, "breakpoints", name)):
+            self.log(f"stopped at breakpoint {name}")
+            os.kill(os.getpid(), signal.SIGSTOP)
