@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import time
@@ -30,6 +31,8 @@ class Context:
         self.log_path = os.path.join(job_dir, "log")
         self.phases: list[dict[str, object]] = []
         self.warnings: list[str] = []
+        self._phase = ""
+        self._told = 0.0
 
     def log(self, line: str) -> None:
         """Add one line with the time to the job's log."""
@@ -47,6 +50,7 @@ class Context:
     def phase(self, name: str) -> Iterator[None]:
         """Time a phase, and name it in every error that leaves it."""
         started = time.monotonic()
+        outer, self._phase = self._phase, name
         self.log(f"phase {name}")
         try:
             yield
@@ -55,7 +59,19 @@ class Context:
             error.log_path = error.log_path or self.log_path
             raise
         finally:
+            self._phase = outer
             self.phases.append({"name": name, "seconds": round(time.monotonic() - started, 3)})
+
+    def progress(self, done: int, total: int) -> None:
+        """Keep ``status.json`` at how many of how many bytes of this phase are done, once a second at most."""
+        now = time.monotonic()
+        if now - self._told < 1.0:
+            return
+        self._told = now
+        temporary = os.path.join(self.job_dir, "status.json.tmp")
+        with open(temporary, "w", encoding="utf-8") as stream:
+            json.dump({"phase": self._phase, "done": done, "total": total, "time": time.time()}, stream)
+        os.replace(temporary, os.path.join(self.job_dir, "status.json"))
 
     def point(self, name: str) -> None:
         """Stop here when somebody wants to look, or to kill the process, exactly here.
