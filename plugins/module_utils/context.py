@@ -35,7 +35,9 @@ class Context:
         self._told = 0.0
 
     def log(self, line: str) -> None:
-        """Add one line with the time to the job's log."""
+        """Add one line with the time to the job's log; in check mode there is none."""
+        if self.check_mode:
+            return
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
         fd = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(fd, "a", encoding="utf-8", errors="backslashreplace") as stream:
@@ -56,7 +58,8 @@ class Context:
             yield
         except MariabackupError as error:
             error.phase = error.phase or name
-            error.log_path = error.log_path or self.log_path
+            if not self.check_mode:
+                error.log_path = error.log_path or self.log_path
             raise
         finally:
             self._phase = outer
@@ -65,7 +68,7 @@ class Context:
     def progress(self, done: int, total: int) -> None:
         """Keep ``status.json`` at how many of how many bytes of this phase are done, once a second at most."""
         now = time.monotonic()
-        if now - self._told < 1.0:
+        if self.check_mode or now - self._told < 1.0:
             return
         self._told = now
         temporary = os.path.join(self.job_dir, "status.json.tmp")
@@ -79,6 +82,6 @@ class Context:
         A file ``<state_dir>/breakpoints/<name>`` stops the process with SIGSTOP; SIGCONT lets it go on. The
         directory belongs to root alone. The fault tests use it to kill and to power off at an exact step.
         """
-        if os.path.exists(os.path.join(self.state_dir, "breakpoints", name)):
+        if not self.check_mode and os.path.exists(os.path.join(self.state_dir, "breakpoints", name)):
             self.log(f"stopped at breakpoint {name}")
             os.kill(os.getpid(), signal.SIGSTOP)

@@ -1,0 +1,61 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Argument specifications that several modules share; the documentation fragments describe the same options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Spec = dict[str, dict[str, Any]]
+
+
+def tool_spec() -> Spec:
+    """Return the options about the program mariadb-backup (fragment ``tool``)."""
+    return {
+        "mariadb_backup": {"type": "path"},
+        "defaults_file": {"type": "path"},
+        "defaults_group_suffix": {"type": "str"},
+        "open_files_limit": {"type": "int"},
+        "extra_args": {"type": "list", "elements": "str", "default": []},
+        "state_dir": {"type": "path", "default": "/var/lib/mariabackup"},
+    }
+
+
+def login_spec() -> Spec:
+    """Return the options that log in to the server (fragment ``login``)."""
+    return {
+        "login_user": {"type": "str"},
+        "login_password": {"type": "str", "no_log": True},
+        "login_host": {"type": "str"},
+        "login_port": {"type": "int"},
+        "login_unix_socket": {"type": "path"},
+        "config_file": {"type": "path", "default": "~/.my.cnf"},
+        "ca_cert": {"type": "path", "aliases": ["ssl_ca"]},
+        "client_cert": {"type": "path", "aliases": ["ssl_cert"]},
+        "client_key": {"type": "path", "aliases": ["ssl_key"]},
+        "check_hostname": {"type": "bool"},
+        "connect_timeout": {"type": "int", "default": 30},
+    }
+
+
+def source_spec() -> Spec:
+    """Return the options that name a backup (fragment ``source``)."""
+    return {"target_dir": {"type": "path", "required": True}}
+
+
+def service_spec() -> Spec:
+    """Return the options that name the server's service (fragment ``service``)."""
+    return {
+        "service": {"type": "str", "default": "mariadb"},
+        "service_manager": {
+            "type": "str",
+            "default": "auto",
+            "choices": ["auto", "systemd", "sysvinit", "process", "none"],
+        },
+        "server_command": {"type": "path"},
+        "server_config_file": {"type": "path"},
+        "server_user": {"type": "str"},
+        "stop_timeout": {"type": "int"},
+        "start_timeout": {"type": "int", "default": 600},
+    }

@@ -1,0 +1,111 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Start a job apart from the connection that asked for it, and wait for what comes of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from typing import Any, Mapping
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.job import registry
+from ansible_collections.dba.mariabackup.plugins.module_utils.job.payload import runner_command
+
+_START_GRACE = 30.0  # seconds a new process may take to claim its job on a loaded machine
+
+
+def systemd_is_running() -> bool:
+    """Tell whether systemd is this host's init (sd_booted(3): this directory exists)."""
+    return os.path.isdir("/run/systemd/system")
+
+
+def unit_name(instance: str, job_id: str) -> str:
+    """Return the name of the transient unit of a job."""
+    safe = re.sub(r"[^A-Za-z0-9_.@-]", "_", instance.rsplit(".service", 1)[0])
+    return f"dba-mariabackup-{safe}-{job_id}"
+
+
+def _start(command: list[str], directory: str, instance: str) -> None:
+    log = os.path.join(directory, "log")
+    if systemd_is_running():
+        unit = unit_name(instance, os.path.basename(directory))
+        done = subprocess.run(
+            # A transient unit outlives the ssh connection everywhere, and its control group takes the tool and the
+            # copiers with it when it is killed (facts, "The service").
+            ["systemd-run", "--collect", "--quiet", f"--unit={unit}", "--property=TimeoutStopSec=300",
+             f"--property=StandardOutput=append:{log}", f"--property=StandardError=append:{log}",
+             "--setenv=LC_ALL=C.UTF-8", "--", *command],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise MariabackupError(
+                f"systemd-run could not start the unit {unit}.",
+                "Read the message below; `systemctl status` tells whether systemd itself is in order.",
+                rc=done.returncode,
+                log_tail=done.stderr.splitlines()[-10:],
+            )
+        return
+    with open(log, "ab") as stream:
+        os.chmod(log, 0o600)
+        subprocess.Popen(  # pylint: disable=consider-using-with
+            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True, close_fds=True,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+        )  # fmt: skip
+
+
+def wait(directory: str) -> dict[str, Any]:
+    """Wait until the job has a result and return it.
+
+    Raises:
+        MariabackupError: the job's process is gone and has left no result (killed, or the machine went down).
+    """
+    pause = 0.02
+    started = time.monotonic()
+    seen_alive = False
+    while True:
+        living = registry.alive(directory)
+        result = registry.result_of(directory)
+        if result is not None:
+            return result
+        seen_alive = seen_alive or living
+        if not living and (seen_alive or time.monotonic() - started > _START_GRACE):
+            raise MariabackupError(
+                f"The job {os.path.basename(directory)} ended without a result: its process was killed.",
+                "Run the same task again: it continues or undoes what the job left.",
+                log_path=os.path.join(directory, "log"),
+                log_tail=_tail(os.path.join(directory, "log")),
+            )
+        time.sleep(pause)
+        pause = min(pause * 1.3, 1.0)
+
+
+def _tail(path: str, lines: int = 10) -> list[str]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return [line.rstrip("\n") for line in stream.readlines()[-lines:]]
+    except OSError:
+        return []
+
+
+def perform(operation: str, params: Mapping[str, Any], state_dir: str, instance: str) -> dict[str, Any]:
+    """Run ``operation`` as a job of this host, or attach to the living job that does the same, and return its result.
+
+    Args:
+        operation: a name in ``job.operations.OPERATIONS``.
+        params: the module's parameters.
+        state_dir: the state directory.
+        instance: the service's name, for the unit's name.
+
+    Returns:
+        ``{"ok": True, "result": {...}, "warnings": [...]}`` or ``{"ok": False, "error": {...}, "warnings": [...]}``.
+    """
+    directory = registry.find_running(state_dir, operation, params)
+    if directory is None:
+        command = runner_command(state_dir)
+        directory = registry.create_job(state_dir, operation, params)
+        _start([*command, "job", directory], directory, instance)
+    return wait(directory)

@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The jobs of a host: one private directory each, which tells what runs, and keeps what came of it."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import time
+from typing import Any, Mapping
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import make_private_dirs, read_json, write_json
+
+# Secrets, and what does not change what the operation does: neither belongs to a job's identity.
+_NOT_IDENTITY = frozenset({"login_password", "restored_login_password"})
+_KEPT_JOBS = 100
+
+
+def fingerprint(operation: str, params: Mapping[str, Any]) -> str:
+    """Return what makes two tasks the same task: the operation and every option that is not a secret."""
+    plain = {name: value for name, value in params.items() if name not in _NOT_IDENTITY and not name.startswith("_")}
+    return hashlib.sha256(json.dumps([operation, plain], sort_keys=True).encode()).hexdigest()
+
+
+def jobs_dir(state_dir: str) -> str:
+    """Return the directory that holds the jobs' directories."""
+    return os.path.join(state_dir, "jobs")
+
+
+def create_job(state_dir: str, operation: str, params: Mapping[str, Any]) -> str:
+    """Create the directory of a new job and return it; ``params.json`` in it is 0600 and goes when the job ends."""
+    job_id = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "-" + secrets.token_hex(3)
+    directory = os.path.join(jobs_dir(state_dir), job_id)
+    make_private_dirs(directory)
+    description = {
+        "id": job_id,
+        "operation": operation,
+        "fingerprint": fingerprint(operation, params),
+        "created": time.time(),
+    }
+    write_json(os.path.join(directory, "params.json"), dict(params))
+    write_json(os.path.join(directory, "job.json"), description)
+    _forget_old_jobs(state_dir)
+    return directory
+
+
+def alive(directory: str) -> bool:
+    """Tell whether the job's process lives: it holds a lock which only its death or its end frees."""
+    try:
+        fd = os.open(os.path.join(directory, "alive"), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def claim(directory: str) -> int:
+    """Take the job's lock for this process and return its descriptor, which has to stay open."""
+    fd = os.open(os.path.join(directory, "alive"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    return fd
+
+
+def result_of(directory: str) -> dict[str, Any] | None:
+    """Return what a finished job left, or None while it has none."""
+    result = read_json(os.path.join(directory, "result.json"))
+    return result if isinstance(result, dict) else None
+
+
+def find_running(state_dir: str, operation: str, params: Mapping[str, Any]) -> str | None:
+    """Return the directory of a living job that does exactly this, newest first."""
+    wanted = fingerprint(operation, params)
+    for directory in _all_jobs(state_dir):
+        description = read_json(os.path.join(directory, "job.json")) or {}
+        if description.get("fingerprint") == wanted and alive(directory):
+            return directory
+    return None
+
+
+def _all_jobs(state_dir: str) -> list[str]:
+    top = jobs_dir(state_dir)
+    try:
+        return [os.path.join(top, name) for name in sorted(os.listdir(top), reverse=True)]
+    except FileNotFoundError:
+        return []
+
+
+def _forget_old_jobs(state_dir: str) -> None:
+    for directory in _all_jobs(state_dir)[_KEPT_JOBS:]:
+        if not alive(directory):
+            shutil.rmtree(directory, ignore_errors=True)

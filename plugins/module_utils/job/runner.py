@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The entry point of the runner file: ``job <directory>`` and ``repair <journal>``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from typing import Any
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import read_json, write_json
+from ansible_collections.dba.mariabackup.plugins.module_utils.job import registry
+from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import OPERATIONS
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.repair import repair
+
+
+def _interrupted(number: int, _frame: object) -> None:
+    raise MariabackupError(
+        f"The job was asked to stop ({signal.Signals(number).name}).",
+        "Nothing half done is left in service; run the task again when the host may work on it.",
+    )
+
+
+def execute(operation: str, params: dict[str, Any], ctx: Context) -> dict[str, Any]:
+    """Run one operation and turn its end, good or bad, into a result that can be stored."""
+    try:
+        result = OPERATIONS[operation](params, ctx)
+        outcome: dict[str, Any] = {"ok": True, "result": result}
+    except MariabackupError as error:
+        error.log_path = error.log_path or ctx.log_path
+        ctx.log(f"failed: {error}")
+        outcome = {"ok": False, "error": error.as_result()}
+    except Exception as error:  # pylint: disable=broad-exception-caught
+        # A defect of ours must reach the user with its place, not vanish with the unit.
+        ctx.log(traceback.format_exc())
+        unforeseen = MariabackupError(
+            f"Unforeseen {type(error).__name__}: {error}",
+            "Please report this with the log; running the same task again continues or undoes what was begun.",
+            log_path=ctx.log_path,
+            log_tail=traceback.format_exc().splitlines()[-12:],
+        )
+        outcome = {"ok": False, "error": unforeseen.as_result()}
+    outcome["warnings"] = ctx.warnings
+    return outcome
+
+
+def run_job(directory: str) -> int:
+    """Run the job described in ``directory`` and leave ``result.json`` there; return the process's exit code."""
+    lock = registry.claim(directory)
+    signal.signal(signal.SIGTERM, _interrupted)
+    signal.signal(signal.SIGINT, _interrupted)
+    description = read_json(os.path.join(directory, "job.json"))
+    params = read_json(os.path.join(directory, "params.json"))
+    ctx = Context(directory, os.path.dirname(os.path.dirname(directory)))
+    outcome = execute(description["operation"], params, ctx)
+    write_json(os.path.join(directory, "result.json"), outcome)
+    os.unlink(os.path.join(directory, "params.json"))
+    os.close(lock)
+    return 0 if outcome["ok"] else 1
+
+
+def main(argv: list[str]) -> int:
+    """Dispatch the runner's command line."""
+    if len(argv) == 2 and argv[0] == "job":
+        return run_job(argv[1])
+    if len(argv) == 2 and argv[0] == "repair":
+        return repair(argv[1])
+    print("usage: RUNNER job DIRECTORY | repair JOURNAL", file=sys.stderr)
+    return 2

@@ -1,0 +1,141 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The journal of one restore: what it was about to do, synced before it does it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from typing import Any
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import (
+    fsync_path,
+    make_private_dirs,
+    path_key,
+    read_json,
+    write_json,
+)
+
+VERSION = 1
+
+# States of a run. Only RUNNING and UNDECIDED are unfinished.
+RUNNING = "running"  # in the phase that the journal names, towards the new set or back to the old one
+UNDECIDED = "undecided"  # the server was opened on the new set before the commit: a person decides
+COMMITTED = "committed"  # the new set serves
+RETURNED = "returned"  # the old set serves again, or nothing was changed
+ACCEPTED = "accepted"  # a person kept the new set of an undecided run
+
+FORWARD = "forward"
+BACK = "back"
+
+
+def boot_id() -> str:
+    """Return the kernel's name for this boot; another value later means that the machine went down in between."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
+        return stream.read().strip()
+
+
+def new_run_id() -> str:
+    """Return an id that sorts by time and that no other run has."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "-" + secrets.token_hex(3)
+
+
+class Journal:
+    """One run's record, a dictionary that is on the disk before ``write`` returns.
+
+    Keys: ``version``, ``id``, ``run_id`` (the caller's name for the run, or None), ``state``, ``phase``,
+    ``direction``, ``boot_id``, ``datadir``, ``fingerprint``, ``source``, ``members``, ``steps``, ``back_steps``,
+    ``service`` (what the hold found), ``had_data``, ``metadata``, ``result``.
+    """
+
+    def __init__(self, path: str, data: dict[str, Any]) -> None:
+        self.path = path
+        self.data = data
+
+    def __getitem__(self, key: str) -> Any:
+        return self.data[key]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a key's value, or ``default``."""
+        return self.data.get(key, default)
+
+    @property
+    def directory(self) -> str:
+        """The run's own directory."""
+        return os.path.dirname(self.path)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the run still has to be continued, undone or decided."""
+        return self.data["state"] in (RUNNING, UNDECIDED)
+
+    @property
+    def rebooted(self) -> bool:
+        """Whether the machine went down since the journal was last written."""
+        return bool(self.data["boot_id"] != boot_id())
+
+    def write(self, **changes: Any) -> None:
+        """Change keys and put the whole record on the disk; it is there when this returns."""
+        self.data.update(changes)
+        write_json(self.path, self.data)
+
+
+def runs_directory(state_dir: str, datadir: str) -> str:
+    """Return where the runs on one datadir (its real path) are kept."""
+    return os.path.join(state_dir, "restores", path_key(datadir))
+
+
+def create(state_dir: str, datadir: str, **data: Any) -> Journal:
+    """Begin a run on ``datadir`` and make it the current one."""
+    identity = new_run_id()
+    directory = os.path.join(runs_directory(state_dir, datadir), identity)
+    make_private_dirs(directory)
+    journal = Journal(os.path.join(directory, "journal.json"), {"version": VERSION, "id": identity})
+    journal.write(state=RUNNING, direction=FORWARD, boot_id=boot_id(), datadir=datadir, **data)
+    link = os.path.join(runs_directory(state_dir, datadir), "current")
+    temporary = f"{link}.{identity}"
+    os.symlink(identity, temporary)
+    os.rename(temporary, link)
+    fsync_path(os.path.dirname(link))
+    return journal
+
+
+def load(path: str) -> Journal:
+    """Read a journal.
+
+    Raises:
+        MariabackupError: it is damaged or of another version; nothing may be guessed then.
+    """
+    try:
+        data = read_json(path)
+    except ValueError as error:
+        raise MariabackupError(
+            f"The journal {path} cannot be read ({error}).",
+            "Look at the directories it should name (<datadir>.restore-*, <datadir>.previous-*), then move it away.",
+        ) from None
+    if not isinstance(data, dict) or data.get("version") != VERSION:
+        raise MariabackupError(
+            f"The journal {path} is missing or of another version of the collection.",
+            "Finish this run with the version of the collection that began it.",
+        )
+    return Journal(path, data)
+
+
+def current(state_dir: str, datadir: str) -> Journal | None:
+    """Return the newest run on ``datadir``, finished or not."""
+    path = os.path.join(runs_directory(state_dir, datadir), "current", "journal.json")
+    return load(path) if os.path.exists(path) else None
+
+
+def all_runs(state_dir: str, datadir: str) -> list[Journal]:
+    """Return every run on ``datadir``, oldest first."""
+    top = runs_directory(state_dir, datadir)
+    try:
+        names = sorted(name for name in os.listdir(top) if os.path.isdir(os.path.join(top, name)) and name != "current")
+    except FileNotFoundError:
+        return []
+    paths = [os.path.join(top, name, "journal.json") for name in names]
+    return [load(path) for path in paths if os.path.exists(path)]

@@ -1,0 +1,67 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Between Ansible and the operations: run one as a job, or plan it in check mode, and end the module with the result."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.job.launch import perform
+from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import PLANS
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+
+def _actor() -> str:
+    """Name who asks, for the audit record: the account that became root, or else the process's own."""
+    return os.environ.get("SUDO_USER") or os.environ.get("DOAS_USER") or f"uid {os.getuid()}"
+
+
+def _params(module: AnsibleModule) -> dict[str, Any]:
+    params = dict(module.params)
+    params["_actor"] = _actor()
+    return params
+
+
+def _end(module: AnsibleModule, outcome: dict[str, Any]) -> NoReturn:
+    for warning in outcome.get("warnings", ()):
+        module.warn(warning)
+    if not outcome["ok"]:
+        module.fail_json(**outcome["error"])
+    module.exit_json(**outcome["result"])
+
+
+def run_here(module: AnsibleModule, operation: str, table: dict[str, Any]) -> NoReturn:
+    """Run a function of ``table`` in this process; in check mode nothing is written, not even a log."""
+    with tempfile.TemporaryDirectory(prefix="mariabackup-") as scratch:
+        ctx = Context(scratch, module.params["state_dir"], check_mode=module.check_mode)
+        try:
+            outcome: dict[str, Any] = {"ok": True, "result": table[operation](_params(module), ctx)}
+        except MariabackupError as error:
+            error.log_path = None if error.log_path == ctx.log_path else error.log_path
+            outcome = {"ok": False, "error": error.as_result()}
+        outcome["warnings"] = ctx.warnings
+    _end(module, outcome)
+
+
+def run_job(module: AnsibleModule, operation: str, instance: str) -> NoReturn:
+    """Run ``operation`` as a job of the host, or only plan it in check mode, and end the module.
+
+    Args:
+        module: the module, whose parameters the operation gets.
+        operation: its name in ``job.operations``.
+        instance: the service's name, which becomes a part of the transient unit's name.
+    """
+    if module.check_mode:
+        run_here(module, operation, PLANS)
+    try:
+        outcome = perform(operation, _params(module), module.params["state_dir"], instance)
+    except MariabackupError as error:
+        module.fail_json(**error.as_result())
+    _end(module, outcome)
