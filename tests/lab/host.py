@@ -1,0 +1,413 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One host of the lab: files, processes, power."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import socket
+import subprocess
+import time
+import uuid
+from pathlib import Path
+from typing import List, Optional, Sequence, Tuple, Union
+
+from . import mounts
+from .base import remove_tree
+from .cgroup import Group, hierarchy
+from .config import Settings
+from .shell import LabError, clean_environment, execute, locked, tail
+from .spec import Disk, HostSpec, Record
+
+Command = Union[str, Sequence[str]]
+
+_ENVIRONMENT = (
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME=/root",
+    "USER=root",
+    "LOGNAME=root",
+    "LANG=C.UTF-8",
+)
+SSH_OPTIONS = (
+    "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o BatchMode=yes"
+    " -o ConnectTimeout=10 -o ServerAliveInterval=2 -o ServerAliveCountMax=3"
+)
+
+
+class Host:
+    """A host. Any process may make this object for a host that exists: all state is on the machine."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self.settings = settings
+        self.name = name
+        self.directory = settings.hosts / name
+        self._record_file = self.directory / "host.json"
+        try:
+            self._record = Record.load(self._record_file)
+        except FileNotFoundError:
+            raise LabError(f"there is no host {name} in lab {settings.lab_id}") from None
+        self.group = Group(hierarchy(settings.state / "cgroup2") / settings.cgroup / name)
+
+    def __repr__(self) -> str:
+        return f"Host({self.name!r}, {self.suite!r}, {self.address!r})"
+
+    @classmethod
+    def create(cls, settings: Settings, name: str, spec: HostSpec, address: str, base: Path) -> Host:
+        """Write down a new host, off. The caller holds the lock of the lab."""
+        directory = settings.hosts / name
+        directory.mkdir(parents=True)
+        (directory / "base").symlink_to(base)
+        Record(spec, address).save(directory / "host.json")
+        return cls(settings, name)
+
+    def prepare(self, public_key: str, prefix: int) -> None:
+        """Give a new host its name, its address and the lab's key, before its first boot."""
+        self._mount_root()
+        network = f"[Match]\nName=host0\n[Network]\nAddress={self.address}/{prefix}\nLinkLocalAddressing=no\n"
+        self.put(network, "/etc/systemd/network/10-host0.network")
+        self.put(f"{self.name}\n", "/etc/hostname")
+        self.put(f"{uuid.uuid4().hex}\n", "/etc/machine-id", 0o444)
+        self._inside(["install", "-d", "-m", "700", "/root/.ssh"])
+        self.put(public_key, "/root/.ssh/authorized_keys", 0o600)
+
+    # What it is
+
+    @property
+    def suite(self) -> str:
+        return self._record.spec.suite
+
+    @property
+    def spec(self) -> HostSpec:
+        return self._record.spec
+
+    @property
+    def address(self) -> str:
+        """Its IPv4 address on the bridge."""
+        return self._record.address
+
+    @property
+    def disks(self) -> Tuple[Disk, ...]:
+        return tuple(self._record.disks)
+
+    @property
+    def root(self) -> Path:
+        """The host's root folder, seen from the machine. Loop file systems are not in it while the host runs."""
+        return self.directory / "root"
+
+    @property
+    def machine_name(self) -> str:
+        return f"{self.settings.tag[:5]}-{self.name}"
+
+    def leader(self) -> Optional[int]:
+        """Process id, on the machine, of the host's systemd; None if the host is off."""
+        return self.group.leader()
+
+    def running(self) -> bool:
+        return self.leader() is not None
+
+    # Processes and files
+
+    def _enter(self, command: Command) -> List[str]:
+        leader = self.leader()
+        if leader is None:
+            raise LabError(f"{self.name} is off")
+        argv = ["bash", "-c", command] if isinstance(command, str) else list(command)
+        # In a group below the host's own, so that a power cut takes this process like any other.
+        inside = self.group.path / "payload" / "lab-run"
+        with contextlib.suppress(FileExistsError):
+            inside.mkdir()
+        join = f"echo $$ > {shlex.quote(str(inside))}/cgroup.procs && exec \"$@\""
+        enter = ["nsenter", "-t", str(leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w/root"]
+        return ["sh", "-c", join, "sh", *enter, "env", "-i", *_ENVIRONMENT, *argv]
+
+    def ssh_command(self, command: Command) -> List[str]:
+        """The argv of an ssh to the host; an empty command gives a login shell."""
+        text = command if isinstance(command, str) else " ".join(shlex.quote(word) for word in command)
+        return ["ssh", "-i", str(self.settings.key), *SSH_OPTIONS.split(), f"root@{self.address}", *([text] if text else [])]
+
+    def run(
+        self,
+        cmd: Command,
+        check: bool = True,
+        input: Union[str, bytes, None] = None,  # pylint: disable=redefined-builtin
+        timeout: Optional[float] = 120,
+        ssh: bool = False,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the host as root: a string with its bash, a sequence as it is.
+
+        It enters the host's namespaces (a few milliseconds); with ssh=True it goes through the host's sshd.
+
+        :param timeout: seconds; then the command is killed
+        :raises LabError: the host is off, the command failed (with check) or took too long
+        """
+        data = input.encode() if isinstance(input, str) else input
+        argv = self.ssh_command(cmd) if ssh else self._enter(cmd)
+        try:
+            done = execute(argv, check=False, input=data, timeout=timeout)
+        except LabError as error:
+            raise LabError(f"{self.name}: {error}") from None
+        if check and done.returncode != 0:
+            shown = cmd if isinstance(cmd, str) else " ".join(cmd)
+            raise LabError(
+                f"{self.name}: {shown[:500]} ended with {done.returncode}\n{tail(done.stdout)}{tail(done.stderr)}"
+            )
+        return subprocess.CompletedProcess(
+            argv, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+        )
+
+    def start(self, cmd: Command, ssh: bool = False) -> subprocess.Popen[bytes]:
+        """Start a command in the host and return at once; its output goes to pipes. The caller waits for it."""
+        return subprocess.Popen(
+            self.ssh_command(cmd) if ssh else self._enter(cmd),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=clean_environment(),
+            start_new_session=True,
+        )
+
+    def sql(self, text: str, *options: str) -> str:
+        """Give statements to the mariadb client (without column names, tabs between fields); its output."""
+        return self.run(["mariadb", "--batch", "--skip-column-names", *options], input=text).stdout
+
+    def put(self, text: Union[str, bytes], path: str, mode: int = 0o644, owner: str = "root:root") -> None:
+        """Write a file in the host, through a new file beside it. Folders on the way are made. Works when it is off."""
+        script = 'mkdir -p "${1%/*}" && cat > "$1.lab" && chmod "$2" "$1.lab" && chown "$3" "$1.lab" && mv "$1.lab" "$1"'
+        self._inside(["sh", "-ec", script, "sh", path, f"{mode:o}", owner], text.encode() if isinstance(text, str) else text)
+
+    def get(self, path: str) -> str:
+        """The text of a file in the host. Works when it is off, but not for what is on a loop file system then."""
+        return self.get_bytes(path).decode(errors="surrogateescape")
+
+    def get_bytes(self, path: str) -> bytes:
+        """The content of a file in the host."""
+        return self._inside(["cat", "--", path])
+
+    def _inside(self, argv: List[str], data: Optional[bytes] = None) -> bytes:
+        """In the running host, or in its root folder when it is off."""
+        return execute(self._enter(argv) if self.running() else ["chroot", str(self.root), *argv], input=data).stdout
+
+    # Power
+
+    def boot(self, wait: bool = True, timeout: float = 90) -> None:
+        """Start the host; it must be off. With wait, return when systemd says ``running`` and sshd answers.
+
+        :raises LabError: it does not come up within timeout (seconds), or a unit failed
+        """
+        if self.group.processes():
+            raise LabError(f"{self.name} is on already")
+        # a host that was shut down from within leaves its supervisor's group behind
+        self.group.kill()
+        self._mount_root()
+        for disk in self._record.disks:
+            point = self._on_machine(disk.mountpoint)
+            if not os.path.ismount(point):
+                execute(["mount", *_mount_options(disk), mounts.attach(Path(disk.image)), str(point)])
+        self._spawn()
+        deadline = time.monotonic() + timeout
+        while self.leader() is None or not (self.group.path / "payload").is_dir():
+            if time.monotonic() > deadline or not self.group.processes():
+                raise LabError(f"{self.name} did not start\n{self.console()}")
+            time.sleep(0.02)
+        if wait:
+            self.wait(deadline - time.monotonic())
+
+    def wait(self, timeout: float = 90, degraded: bool = False) -> None:
+        """Wait until the host is up: systemd says ``running`` (or ``degraded``, if that is allowed), sshd answers."""
+        deadline = time.monotonic() + timeout
+        state = "no answer"
+        while time.monotonic() < deadline:
+            with contextlib.suppress(LabError):
+                done = self.run(["systemctl", "is-system-running"], check=False, timeout=10)
+                state = done.stdout.strip() or done.stderr.strip()
+            if state == "running" or (state == "degraded" and degraded):
+                self._let_go_of_disks()
+                if self._sshd_answers():
+                    return
+            elif state == "degraded":
+                failed = self.run("systemctl --failed --no-legend --plain", check=False).stdout
+                raise LabError(f"{self.name}: units failed at boot\n{failed}")
+            time.sleep(0.1)
+        raise LabError(f"{self.name} is not up after {timeout:.0f} s: {state}\n{self.console()}")
+
+    def power_cut(self) -> None:
+        """Take the power away: every process stops at once, and disks keep what had reached them, no more.
+
+        Frozen first, so that no process sees another one die or a disk fail. See HostSpec.disk for what is lost.
+        """
+        leader = self.leader()
+        self.group.freeze()
+        if leader is not None:
+            for disk in self._record.disks:
+                with contextlib.suppress(OSError):
+                    point = Path(f"/proc/{leader}/root{disk.mountpoint}")
+                    if os.path.ismount(point):
+                        mounts.cut(point)
+        if self.spec.disk and os.path.ismount(self._disk_folder):
+            mounts.cut(self._disk_folder)
+        self.group.kill()
+        self._after_death()
+
+    def power_off(self, timeout: float = 60) -> None:
+        """Shut the host down in order; the power is cut if that takes longer than timeout (seconds)."""
+        self.run(["systemctl", "poweroff"], check=False, timeout=timeout)
+        deadline = time.monotonic() + timeout
+        while self.group.processes() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.group.kill()
+        self._after_death()
+
+    def destroy(self) -> None:
+        """Remove the host with all it has: processes, mounts, loop devices, files."""
+        self.group.kill()
+        mounts.unmount_below(self.directory)
+        mounts.detach_below(self.directory)
+        remove_tree(self.directory)
+        with contextlib.suppress(OSError):
+            os.rmdir(f"/run/systemd/nspawn/propagate/{self.machine_name}")
+
+    def console(self) -> str:
+        """What systemd-nspawn and the host's systemd said since the last boot."""
+        with contextlib.suppress(FileNotFoundError):
+            return (self.directory / "console.log").read_text(encoding="utf-8", errors="replace")[-4000:]
+        return ""
+
+    # Disks
+
+    def loop_fs(
+        self,
+        fstype: str,
+        size: str,
+        mountpoint: str,
+        mkfs: Tuple[str, ...] = (),
+        options: str = "",
+        owner: Optional[str] = None,
+    ) -> Disk:
+        """Make an empty file system of its own size and mount it in the host; it is mounted again at each boot.
+
+        :param fstype: ext4, xfs (at least 300M) or btrfs (at least 109M)
+        :param size: as truncate(1) reads it, such as ``64M``
+        :param mkfs: more arguments for mkfs
+        :param options: mount options
+        :param owner: such as ``mysql:mysql``, given to the mount point
+        """
+        with locked(self.directory / "disks.lock"):
+            self._record = Record.load(self._record_file)
+            folder = self.directory / "disks"
+            folder.mkdir(exist_ok=True)
+            number = 1 + max([int(path.stem) for path in folder.glob("*.img")], default=0)
+            disk = Disk(str(folder / f"{number}.img"), fstype, mountpoint, options)
+            mounts.make_image(Path(disk.image), fstype, size, mkfs)
+            self._record.disks.append(disk)
+            self._record.save(self._record_file)
+        if self.running():
+            self._mount_inside(disk)
+            if owner:
+                self.run(["chown", owner, mountpoint])
+        else:
+            device = mounts.attach(Path(disk.image))
+            point = self._on_machine(mountpoint)
+            execute(["mount", *_mount_options(disk), device, str(point)])
+            if owner:
+                execute(["chroot", str(self.root), "chown", owner, mountpoint])
+        return disk
+
+    def remove_fs(self, mountpoint: str) -> None:
+        """Unmount a loop file system made with loop_fs and forget it."""
+        with locked(self.directory / "disks.lock"):
+            self._record = Record.load(self._record_file)
+            gone = [disk for disk in self._record.disks if disk.mountpoint == mountpoint]
+            if not gone:
+                raise LabError(f"{self.name} has no loop file system at {mountpoint}")
+            if self.running():
+                self.run(f"! mountpoint -q {shlex.quote(mountpoint)} || umount {shlex.quote(mountpoint)}")
+            else:
+                mounts.unmount_below(self._on_machine(mountpoint))
+            self._record.disks = [disk for disk in self._record.disks if disk not in gone]
+            self._record.save(self._record_file)
+            for disk in gone:
+                for device in mounts.devices_of(Path(disk.image)):
+                    execute(["losetup", "--detach", device])
+                Path(disk.image).unlink()
+
+    def _mount_inside(self, disk: Disk) -> None:
+        device = mounts.attach(Path(disk.image))
+        number = os.stat(device).st_rdev
+        node = f"[ -b {device} ] || mknod -m 660 {device} b {os.major(number)} {os.minor(number)}"
+        # The container's own mount(8), with a device node made for it.
+        self.run(f"{node}; mkdir -p {shlex.quote(disk.mountpoint)}")
+        self.run(["mount", *_mount_options(disk), device, disk.mountpoint])
+
+    def _let_go_of_disks(self) -> None:
+        """Leave a running host's loop file systems to the host alone, so that it can unmount them for good."""
+        for disk in self._record.disks:
+            point = self._on_machine(disk.mountpoint)
+            if os.path.ismount(point):
+                execute(["umount", str(point)])
+
+    def _on_machine(self, mountpoint: str) -> Path:
+        point = self.root / mountpoint.lstrip("/")
+        if not self.running():
+            execute(["chroot", str(self.root), "mkdir", "-p", mountpoint])
+        return point
+
+    @property
+    def _disk_folder(self) -> Path:
+        return self.directory / "disk"
+
+    def _mount_root(self) -> None:
+        self.root.mkdir(exist_ok=True)
+        if os.path.ismount(self.root):
+            return
+        self._disk_folder.mkdir(exist_ok=True)
+        if self.spec.disk and not os.path.ismount(self._disk_folder):
+            image = self.directory / "disk.img"
+            if not image.exists():
+                mounts.make_image(image, "ext4", self.spec.disk)
+            execute(["mount", mounts.attach(image), str(self._disk_folder)])
+        upper, work = self._disk_folder / "upper", self._disk_folder / "work"
+        upper.mkdir(exist_ok=True)
+        work.mkdir(exist_ok=True)
+        options = f"lowerdir={(self.directory / 'base').resolve()},upperdir={upper},workdir={work}"
+        options += f",redirect_dir={'on' if self.spec.redirect_dir else 'off'}"
+        execute(["mount", "-t", "overlay", "overlay", "-o", options, str(self.root)])
+
+    def _after_death(self) -> None:
+        """Unmount what a dead host had, and let its loop devices go."""
+        mounts.unmount_below(self.directory)
+        mounts.detach_below(self.directory)
+        self._mount_root()
+
+    def _spawn(self) -> None:
+        self.group.path.mkdir(parents=True, exist_ok=True)
+        join = 'echo $$ > "$1/cgroup.procs" && shift && exec setsid --fork "$@"'
+        argv = ["systemd-nspawn", "--quiet", "-D", str(self.root), f"--machine={self.machine_name}"]
+        argv += [f"--hostname={self.name}", "--register=no", "--keep-unit", f"--network-bridge={self.settings.bridge}"]
+        argv += ["--boot", "--console=passive", "--resolv-conf=off", "--timezone=off", "--link-journal=no"]
+        argv += ["--settings=no"]
+        # systemd 256 and later refuse the version 1 hierarchy, whatever the machine itself uses
+        environment = dict(clean_environment(), SYSTEMD_NSPAWN_UNIFIED_HIERARCHY="1")
+        with open(self.directory / "console.log", "wb") as log:
+            subprocess.run(
+                ["sh", "-c", join, "sh", str(self.group.path), *argv],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,
+                check=True,
+            )
+
+    def _sshd_answers(self) -> bool:
+        try:
+            with socket.create_connection((self.address, 22), timeout=2) as connection:
+                return connection.recv(4).startswith(b"SSH-")
+        except OSError:
+            return False
+
+
+def _mount_options(disk: Disk) -> List[str]:
+    return ["-t", disk.fstype, *(["-o", disk.options] if disk.options else [])]
