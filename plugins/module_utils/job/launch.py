@@ -12,7 +12,7 @@ import time
 from typing import Any, Mapping
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.job import registry
+from ansible_collections.dba.mariabackup.plugins.module_utils.job import registry, runner
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.payload import runner_command
 
 _START_GRACE = 30.0  # seconds a new process may take to claim its job on a loaded machine
@@ -107,5 +107,5 @@ def perform(operation: str, params: Mapping[str, Any], state_dir: str, instance:
     if directory is None:
         command = runner_command(state_dir)
         directory = registry.create_job(state_dir, operation, params)
-        _start([*command, "job", directory], directory, instance)
+        _start([*command, runner.JOB, directory], directory, instance)
     return wait(directory)

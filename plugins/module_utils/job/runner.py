@@ -18,6 +18,11 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.job import registr
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import OPERATIONS
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.repair import repair
 
+# The runner's two commands. Whoever starts the runner takes the names from here, which also puts this file into every
+# module's payload.
+JOB = "job"
+REPAIR = "repair"
+
 
 def _interrupted(number: int, _frame: object) -> None:
     raise MariabackupError(
@@ -66,9 +71,9 @@ def run_job(directory: str) -> int:
 
 def main(argv: list[str]) -> int:
     """Dispatch the runner's command line."""
-    if len(argv) == 2 and argv[0] == "job":
+    if len(argv) == 2 and argv[0] == JOB:
         return run_job(argv[1])
-    if len(argv) == 2 and argv[0] == "repair":
+    if len(argv) == 2 and argv[0] == REPAIR:
         return repair(argv[1])
-    print("usage: RUNNER job DIRECTORY | repair JOURNAL", file=sys.stderr)
+    print(f"usage: RUNNER {JOB} DIRECTORY | {REPAIR} JOURNAL", file=sys.stderr)
     return 2

@@ -1,0 +1,324 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decide how a restore is done, or why it is not: pure code, the same for check mode and for the real run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Iterator, Mapping
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.swap import Member
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.situation import PlaceFacts, Situation
+
+MIB = 1 << 20
+# What a staged set needs beyond the bytes of the backup: directories, the log that the server creates, rounding.
+SPARE_BYTES = 64 * MIB
+SPARE_INODES = 64
+MOUNT_ROOM = ".mariabackup"  # where the sets of a mount point live, inside of it
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why the restore is not done, and what the reader does about it."""
+
+    cause: str
+    action: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a restore will do.
+
+    ``staging_root`` is the staged datadir, where the whole backup is placed and prepared before the files of
+    separate directories are moved to their own members.
+    """
+
+    refusals: tuple[Refusal, ...]
+    warnings: tuple[str, ...]
+    steps: tuple[dict[str, str], ...]
+    members: tuple[Member, ...]
+    staging_root: str
+
+
+def _room(place: PlaceFacts, purpose: str, run: str) -> str:
+    """Return where a set of this place is kept, on the place's own file system."""
+    if place.mount_point:
+        return f"{place.path}/{MOUNT_ROOM}/{purpose}-{run}"
+    return f"{place.path}.{purpose}-{run}"
+
+
+def member_of(place: PlaceFacts, run: str) -> Member:
+    """Decide how one place changes hands.
+
+    Whole directories are exchanged in one system call; a directory that does not exist yet, or a file system that
+    cannot exchange, takes renames; mount points and directories shared with other files go entry by entry.
+    """
+    if place.mount_point or place.shared:
+        mode = "entries"
+    elif place.exists and place.exchangeable:
+        mode = "exchange"
+    else:
+        mode = "rename"
+    return Member(
+        role=place.role,
+        live=place.path,
+        staged=_room(place, "restore", run),
+        previous=_room(place, "previous", run),
+        mode=mode,
+    )
+
+
+def make_plan(situation: Situation, options: Mapping[str, Any], run: str) -> Plan:
+    """Judge the situation.
+
+    Args:
+        situation: the facts.
+        options: the module's options.
+        run: the run's id, which the names of the staged and previous directories end in.
+    """
+    members = tuple(member_of(place, run) for place in situation.places)
+    return Plan(
+        refusals=tuple(_refusals(situation, options)),
+        warnings=tuple(_warnings(situation, options)),
+        steps=tuple(_steps(situation, options, members)),
+        members=members,
+        staging_root=next(member.staged for member in members if member.role == "datadir"),
+    )
+
+
+def _refusals(situation: Situation, options: Mapping[str, Any]) -> Iterator[Refusal]:
+    yield from _about_source(situation, options)
+    yield from _about_versions(situation, options)
+    yield from _about_service(situation, options)
+    yield from _about_existing_data(situation, options)
+    yield from _about_file_systems(situation, options)
+    yield from _about_topology(situation, options)
+
+
+def _about_source(situation: Situation, options: Mapping[str, Any]) -> Iterator[Refusal]:
+    source = situation.source
+    for problem in source.problems:
+        yield Refusal(f"The backup {source.path} cannot be restored: {problem}", "Restore another backup.")
+    if options["manifest"] == "require" and not source.has_manifest:
+        yield Refusal(
+            f"The backup {source.path} has no manifest ({source.path}.manifest.json).",
+            "Set manifest: if_present to accept the weaker proof: bytes on disk, metadata, table files.",
+        )
+    if source.isl_files:
+        yield Refusal(
+            "The backup holds tables with a DATA DIRECTORY of their own, outside of the datadir: "
+            + _names(source.isl_files)
+            + ".",
+            "Restore it by hand onto a host where these directories are free, or move the tables into the datadir"
+            " (ALTER TABLE ... without DATA DIRECTORY) and take a new backup.",
+        )
+    if source.needs_prepare and source.tool_problem:
+        yield Refusal(
+            f"The backup has still to be prepared, and {source.tool_problem}",
+            f"Prepare it with mariadb-backup {source.series[0]}.{source.series[1]}, then restore the prepared backup.",
+        )
+    for place in situation.places:
+        if _inside(source.path, place.path) or _inside(place.path, source.path):
+            yield Refusal(
+                f"The backup {source.path} and the {place.role} directory {place.path} lie in each other.",
+                "Move the backup out of the server's directories first.",
+            )
+
+
+def _about_versions(situation: Situation, options: Mapping[str, Any]) -> Iterator[Refusal]:
+    source, server = situation.source, situation.server
+    if source.series > server.series:
+        yield Refusal(
+            f"The backup is of MariaDB {source.server_version}, the server is {server.version}: there is no way down.",
+            "Install a server of the backup's series or a newer one.",
+        )
+    if source.series < server.series and options["upgrade"] == "never":
+        yield Refusal(
+            f"The backup is of MariaDB {source.server_version}, the server is {server.version}, and upgrade is never.",
+            "Set upgrade: auto, or restore onto a server of the backup's series.",
+        )
+    for difference in situation.innodb_differences:
+        yield Refusal(
+            f"The server could not open the restored data: {difference}",
+            "Make the server's option files agree with the backup's backup-my.cnf, then run this task again.",
+        )
+    for conflict in server.option_conflicts:
+        yield Refusal(
+            f"The running server and its option files disagree: {conflict}",
+            "After a restart the server would use other directories. Restart it or mend the option files first.",
+        )
+
+
+def _about_service(situation: Situation, options: Mapping[str, Any]) -> Iterator[Refusal]:
+    service = situation.service
+    if not service.exists:
+        yield Refusal(
+            f"There is no service {service.name} ({service.manager}) on this host.",
+            "Name the server's service with the option service, or install the server.",
+        )
+    if service.outsiders:
+        yield Refusal(
+            f"Processes outside of the service {service.name} use the server's directories: "
+            + _names(service.outsiders)
+            + ".",
+            "Stop them, or name the service that they belong to.",
+        )
+    if service.manager == "none" and options["start"]:
+        yield Refusal(
+            "Without a service manager nothing can start the server.",
+            "Set start: false, and start the server yourself after the restore.",
+        )
+
+
+def _about_existing_data(situation: Situation, options: Mapping[str, Any]) -> Iterator[Refusal]:
+    if options["existing_data"] != "fail":
+        return
+    for place in situation.places:
+        if place.entries:
+            yield Refusal(
+                f"The {place.role} directory {place.path} is not empty: {_names(place.entries)}.",
+                "Set existing_data to keep (the old data is moved aside) or delete (it is removed after success).",
+            )
+
+
+def _written_bytes(situation: Situation, options: Mapping[str, Any]) -> dict[int, int]:
+    """Return how many bytes staging writes on each device."""
+    source, datadir = situation.source, situation.datadir
+    shares_blocks = source.device == datadir.device and (options["method"] == "move" or datadir.reflink)
+    needs = {datadir.device: SPARE_BYTES + (0 if shares_blocks else source.size_bytes)}
+    for place in situation.places:
+        if place.device != datadir.device:
+            needs[place.device] = needs.get(place.device, SPARE_BYTES) + source.special_bytes.get(place.role, 0)
+    return needs
+
+
+def _about_file_systems(situation: Situation, options: Mapping[str, Any]) -> Iterator[Refusal]:
+    for place in situation.places:
+        if place.read_only:
+            yield Refusal(
+                f"The file system of {place.path} is read-only.",
+                "Find out why (dmesg names disk errors), mount it read-write, then run this task again.",
+            )
+        if place.lower_layer and not place.mount_point:
+            yield Refusal(
+                f"{place.path} comes from the lower layer of an overlay file system, where it cannot be renamed.",
+                "Give the server a volume or a directory that was made on this host, or mount the overlay with"
+                " redirect_dir=on.",
+            )
+    freed: dict[int, int] = {}
+    if options["existing_data"] == "delete_first":
+        for place in situation.places:
+            freed[place.device] = freed.get(place.device, 0) + place.used_bytes
+    for device, need in _written_bytes(situation, options).items():
+        place = next(place for place in situation.places if place.device == device)
+        free = place.free_bytes + freed.get(device, 0)
+        if free < need:
+            yield Refusal(
+                f"Staging needs {need // MIB} MiB on the file system of {place.path}, and {free // MIB} MiB are free.",
+                "Make room, or, when the disk cannot hold the old and the new data, read about"
+                " existing_data: delete_first.",
+            )
+    datadir = situation.datadir
+    inodes = situation.source.files + SPARE_INODES
+    if datadir.free_inodes < inodes:
+        yield Refusal(
+            f"Staging needs {inodes} inodes on the file system of {datadir.path}, and {datadir.free_inodes} are free.",
+            "Remove small files there, or give the server a file system with more inodes.",
+        )
+
+
+def _about_topology(situation: Situation, options: Mapping[str, Any]) -> Iterator[Refusal]:
+    if options["topology"] == "allow":
+        return
+    for finding in situation.server.topology:
+        yield Refusal(
+            finding, "Read the restore role's notes on topologies, then set topology: allow if this is what you want."
+        )
+    for gap in situation.server.unknown:
+        yield Refusal(
+            f"It could not be found out whether this server has replicas, is one, or is in a cluster: {gap}",
+            "Give login options that work, or set topology: allow.",
+        )
+
+
+def _warnings(situation: Situation, options: Mapping[str, Any]) -> Iterator[str]:
+    if not situation.source.has_manifest:
+        yield f"{situation.source.path} has no manifest: a file that was changed after the backup cannot be noticed."
+    if situation.not_carried:
+        yield f"Not carried over from the old datadir: {_names(situation.not_carried)}."
+    if options["topology"] == "allow":
+        yield from situation.server.topology
+    datadir = situation.datadir
+    if datadir.mount_point and options["existing_data"] == "keep" and situation.has_data:
+        yield (
+            f"{datadir.path} is a mount point, so the old set is kept inside of it, in {MOUNT_ROOM}. Until it is"
+            f" removed, the server lists a schema #mysql50#{MOUNT_ROOM} unless ignore_db_dirs={MOUNT_ROOM} is set."
+        )
+    if options["existing_data"] == "delete_first" and situation.has_data:
+        yield "existing_data is delete_first: once the old data is deleted there is no way back to it."
+
+
+def _steps(situation: Situation, options: Mapping[str, Any], members: tuple[Member, ...]) -> Iterator[dict[str, str]]:
+    source, service, datadir = situation.source, situation.service, situation.datadir
+    staging = next(member.staged for member in members if member.role == "datadir")
+    first = options["existing_data"] == "delete_first" and situation.has_data
+    if first:
+        yield _step("verify", "verify the whole backup", source.path)
+        yield from _stop_steps(situation)
+        for member in members:
+            yield _step("delete", "delete the old data", member.live)
+    how = options["method"]
+    if how == "auto":
+        how = "reflink" if source.device == datadir.device and datadir.reflink else "copy"
+    size = f"{source.size_bytes // MIB} MiB in {source.files} files"
+    yield _step("stage", f"{how} the backup ({size})", f"{source.path} -> {staging}")
+    if source.needs_prepare:
+        yield _step("prepare", "apply the log", staging)
+    for member in members:
+        if member.role != "datadir" and set(member.role.split("+")) - {"binlog", "relaylog"}:
+            yield _step("verify", f"place the files of {member.role}", member.staged)
+    for name in situation.carried:
+        yield _step("verify", "carry over", f"{datadir.path}/{name}")
+    yield _step("verify", "prove the set, set its owner, sync", f"{service.user}:{service.group} {staging}")
+    if not first:
+        yield from _stop_steps(situation)
+    for member in members:
+        yield _step("swap", member.mode, f"{member.staged} <-> {member.live}")
+    if options["start"]:
+        yield _step("start", "start read-only, without replication and events", service.name)
+        yield _step("health", f"{options['health_check']} health check", service.name)
+    if options["gtid_state"] != "leave":
+        yield _step("commit", f"GTID state: {options['gtid_state']}", datadir.path)
+    if source.series < situation.server.series:
+        yield _step("commit", "upgrade the system tables", situation.server.version)
+    if options["post_restore_sql"]:
+        yield _step("commit", f"run {len(options['post_restore_sql'])} statements of post_restore_sql", service.name)
+    if options["start"]:
+        yield _step("commit", "open for writing", service.name)
+    if situation.has_data and not first:
+        keep = options["existing_data"] == "keep"
+        for member in members:
+            yield _step("commit", "keep the old data" if keep else "delete the old data", member.previous)
+
+
+def _stop_steps(situation: Situation) -> Iterator[dict[str, str]]:
+    service = situation.service
+    if service.manager == "none":
+        return
+    wakers = f", with {_names(service.wakers)}" if service.wakers else ""
+    yield _step("stop", "hold and stop the service, and prove it stopped", service.name + wakers)
+
+
+def _step(phase: str, action: str, detail: str) -> dict[str, str]:
+    return {"phase": phase, "action": action, "detail": detail}
+
+
+def _inside(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(directory.rstrip("/") + "/")
+
+
+def _names(names: tuple[str, ...], most: int = 10) -> str:
+    """List names for a message, the first ``most`` of them."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -1,0 +1,442 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Put a backup into service."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: restore
+short_description: Put a backup of a MariaDB server into service
+description:
+  - Restores a physical backup made by C(mariadb-backup). It does the whole documented procedure in one task, preparing
+    a copy of the backup, stopping the server, seeing to an empty datadir, placing the files, setting their owner and starting the
+    server, but in an order in which nothing can be lost.
+  - The new data is placed beside the old, prepared, proven and synced while the old server still runs. Then the server is
+    stopped and the two sets of directories are exchanged. The server starts read-only and has to pass a health check
+    before it is opened. When it does not, the old data is swapped back and the old server runs again.
+  - The work is a job of the host. Under systemd it goes on when the connection is lost, and the same task again waits for
+    it. Without systemd it is a process of its own, which a host may end with the connection.
+  - It can be killed anywhere. The server starts on the old data or on the new, or refuses to start until the repair at boot
+    is through; the same task again finishes the work.
+extends_documentation_fragment:
+  - dba.mariabackup.attributes
+  - dba.mariabackup.attributes.actiongroup
+  - dba.mariabackup.login
+  - dba.mariabackup.service
+  - dba.mariabackup.source
+  - dba.mariabackup.tool
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Returns RV(plan) after the same checks, and the same refusals, as a real run.
+  diff_mode:
+    support: full
+  idempotent:
+    support: partial
+    details:
+      - A restore is a new restore each time, unless O(run_id) says that it is the same.
+options:
+  datadir:
+    description:
+      - The directory to restore into. Without it, the service's option files decide; with it, they must agree.
+    type: path
+  method:
+    description:
+      - How the files get from the backup to the staging directory.
+      - V(auto) and V(copy) leave the backup as it is; V(auto) shares blocks where the file system can (reflink).
+      - V(move) consumes the backup, as C(--move-back) does.
+    type: str
+    default: auto
+    choices: [auto, copy, move]
+  copier:
+    description:
+      - The program that places the files.
+      - V(builtin) copies in parallel and keeps sparse files sparse.
+      - V(mariadb-backup) is C(--copy-back) or C(--move-back), single-threaded, for procedures that demand it.
+      - V(rsync) is C(rsync), which has to be on the host. It cannot move.
+      - All of them write into the same staging directory.
+    type: str
+    default: builtin
+    choices: [builtin, mariadb-backup, rsync]
+  parallel:
+    description:
+      - Threads of the V(builtin) copier. V(0) takes one for each processor, at most 8.
+    type: int
+    default: 0
+  existing_data:
+    description:
+      - What becomes of data that is there.
+      - V(fail) refuses and names what it found. C(lost+found) does not count.
+      - V(keep) moves it aside, to C(<datadir>.previous-<id>).
+      - V(delete) moves it aside and deletes it after the commit.
+      - V(delete_first) verifies the whole backup, then deletes the old data before placing the new. It is for disks that
+        cannot hold both. There is no way back from it.
+    type: str
+    default: fail
+    choices: [fail, keep, delete, delete_first]
+  failed_data:
+    description:
+      - What becomes of the new data when the old is swapped back; V(keep) leaves it at C(<datadir>.failed-<id>).
+    type: str
+    default: keep
+    choices: [keep, delete]
+  carry_over:
+    description:
+      - More names in the old datadir to take into the new one. Keys and certificates which the option files name, and
+        C(debian-*.flag), are taken along without being named.
+    type: list
+    elements: str
+    default: []
+  binary_logs:
+    description:
+      - Whether the old binary logs, with index and state file, leave together with the old data.
+      - Left behind with V(leave), they claim transactions that the data no longer has.
+    type: str
+    default: swap
+    choices: [swap, leave]
+  gtid_state:
+    description:
+      - How GTIDs go on when the server writes binary logs.
+      - V(new_history) continues above every number that the old data or the backup used. No GTID is
+        issued twice, and a replica of the old history stops instead of resuming on diverged data.
+      - V(backup) continues at the backup's GTID, which replaying binary logs needs.
+      - V(leave) leaves it to the server, which starts at 1.
+    type: str
+    default: new_history
+    choices: [new_history, backup, leave]
+  topology:
+    description:
+      - Whether to restore a server that has replicas, is a replica or belongs to a Galera cluster.
+    type: str
+    default: refuse
+    choices: [refuse, allow]
+  start:
+    description:
+      - Whether to start the server. Without, the restore ends after the swap, with the service released and stopped.
+    type: bool
+    default: true
+  owner:
+    description:
+      - The owner of the files. Without it, the owner of the previous datadir, and then the service's user.
+    type: str
+  group:
+    description:
+      - The group of the files. Without it, the group of the previous datadir, and then the service's group.
+    type: str
+  health_check:
+    description:
+      - What the started server has to pass before it is opened.
+      - V(normal) wants the server on this datadir, a greeting, the backup's schemas, O(verify_queries), and an error log without
+        fatal messages. A refused login is only a warning, because the accounts are now those of the backup.
+      - V(strict) wants a login as well.
+      - V(none) wants a started server.
+    type: str
+    default: normal
+    choices: [normal, strict, none]
+  restored_login_user:
+    description:
+      - An account that exists in the backup, for the health check and the commit.
+      - Without it, root over the socket is tried, and then O(login_user).
+    type: str
+  restored_login_password:
+    description:
+      - The password of O(restored_login_user).
+    type: str
+  expect_schemas:
+    description:
+      - Schemas that must be there after the restore.
+    type: list
+    elements: str
+    default: []
+  verify_queries:
+    description:
+      - Queries whose first value must be as expected before the server is opened.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      query:
+        description:
+          - A statement that returns a row.
+        type: str
+        required: true
+      expect:
+        description:
+          - The first column of the first row, as text.
+        type: str
+        required: true
+  upgrade:
+    description:
+      - Whether to run C(mariadb-upgrade) when the backup is of an older series than the server.
+    type: str
+    default: auto
+    choices: [auto, never]
+  post_restore_sql:
+    description:
+      - Statements to run before the server is opened.
+    type: list
+    elements: str
+    default: []
+  rollback_on_failure:
+    description:
+      - Whether to swap the old data back when the server does not come up healthy. Without, the server is left
+        on the new data, and O(dba.mariabackup.previous_datadir#module:state) decides.
+    type: bool
+    default: true
+  verify_checksums:
+    description:
+      - Whether to compare every file with the checksum in the manifest.
+    type: bool
+    default: true
+  manifest:
+    description:
+      - Whether a backup without a manifest, one made by hand for example, is accepted with the weaker proof.
+    type: str
+    default: if_present
+    choices: [require, if_present]
+  use_memory:
+    description:
+      - Memory for applying the log, such as V(2G). V(auto) is at most a quarter of what is free.
+    type: str
+    default: auto
+  bandwidth_limit:
+    description:
+      - The most that staging may copy in a second, such as V(100M).
+    type: str
+  run_id:
+    description:
+      - A name for this restore. When a restore of that name was committed, it is not done again.
+    type: str
+seealso:
+  - module: dba.mariabackup.backup
+  - module: dba.mariabackup.prepare
+  - module: dba.mariabackup.previous_datadir
+  - name: Full Backup and Restore with Mariabackup
+    description: The documented procedure.
+    link: https://mariadb.com/kb/en/full-backup-and-restore-with-mariabackup/
+author:
+  - dba.mariabackup contributors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Restore onto a new server, whose datadir has to be empty
+  dba.mariabackup.restore:
+    target_dir: /srv/backup/monday
+
+- name: See what a restore would do
+  dba.mariabackup.restore:
+    target_dir: /srv/backup/monday
+    existing_data: keep
+  check_mode: true
+  register: restore
+
+- name: Go back to Monday, and keep the present data
+  dba.mariabackup.restore:
+    target_dir: /srv/backup/monday
+    existing_data: keep
+    expect_schemas:
+      - shop
+    verify_queries:
+      - query: SELECT COUNT(*) > 0 FROM shop.orders
+        expect: "1"
+
+- name: Restore the instance x of several
+  dba.mariabackup.restore:
+    target_dir: /srv/backup/x
+    service: mariadb@x
+    defaults_group_suffix: .x
+    existing_data: delete
+"""
+
+RETURN = r"""
+backup_id:
+  description: The backup that was restored.
+  returned: success
+  type: str
+  sample: 4f4d66cf-c70b-11f0-a9a6-0242ac120002
+source:
+  description: Where the backup was read from.
+  returned: success
+  type: str
+  sample: /srv/backup/monday
+method:
+  description: How the files were placed, V(reflink), V(copy) or V(move).
+  returned: success
+  type: str
+  sample: reflink
+datadir:
+  description: The directory that was restored into.
+  returned: success
+  type: str
+  sample: /var/lib/mysql
+previous_datadir:
+  description: Where the old data is kept; none when there was none or when it was deleted.
+  returned: success
+  type: str
+  sample: /var/lib/mysql.previous-20261122T101500Z-1f2e3d
+downtime_seconds:
+  description: From asking the old server to stop until the new one was healthy.
+  returned: success and not in check mode
+  type: float
+  sample: 1.2
+duration_seconds:
+  description: The whole restore.
+  returned: success and not in check mode
+  type: float
+  sample: 21.4
+phases:
+  description: The phases in their order.
+  returned: success and not in check mode
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The phase.
+      type: str
+    seconds:
+      description: How long it took.
+      type: float
+  sample:
+    - name: plan
+      seconds: 0.3
+server_version:
+  description: The version of the server.
+  returned: success
+  type: str
+  sample: 10.11.14-MariaDB
+gtid:
+  description: The GTID position of the backup.
+  returned: success, when the backup has one
+  type: str
+  sample: 0-1-4711
+binlog_file:
+  description: The binary log that the backup's server was writing.
+  returned: success, when the backup has one
+  type: str
+  sample: mysql-bin.000042
+binlog_position:
+  description: The position in RV(binlog_file).
+  returned: success, when the backup has one
+  type: int
+  sample: 342
+bytes:
+  description: The size of the restored data.
+  returned: success
+  type: int
+  sample: 2147483648
+files:
+  description: The number of restored files.
+  returned: success
+  type: int
+  sample: 412
+health:
+  description:
+    - The result of the health check, V(ok), V(unverified_login) when nobody could log in, V(none) when it was not asked
+      for, or V(not_started).
+  returned: success and not in check mode
+  type: str
+  sample: ok
+rolled_back:
+  description: Whether the old data was swapped back.
+  returned: always
+  type: bool
+  sample: false
+failed_phase:
+  description: The phase in which the restore failed.
+  returned: failure
+  type: str
+  sample: health
+plan:
+  description: What the restore would do.
+  returned: in check mode
+  type: list
+  elements: dict
+  contains:
+    phase:
+      description: The phase.
+      type: str
+    action:
+      description: What is done.
+      type: str
+    detail:
+      description: With what.
+      type: str
+  sample:
+    - phase: stage
+      action: copy the backup (2048 MiB in 412 files)
+      detail: /srv/backup/monday -> /var/lib/mysql.restore-20261122T101500Z-1f2e3d
+log_path:
+  description: The log of the job on the host.
+  returned: when the job has begun
+  type: str
+  sample: /var/lib/mariabackup/jobs/20261122T101500Z-1f2e3d/log
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import (
+    login_spec,
+    service_spec,
+    source_spec,
+    tool_spec,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.task import run_job
+
+
+def main() -> None:
+    """Run the module."""
+    spec = {
+        **source_spec(),
+        **tool_spec(),
+        **login_spec(),
+        **service_spec(),
+        "datadir": {"type": "path"},
+        "method": {"type": "str", "default": "auto", "choices": ["auto", "copy", "move"]},
+        "copier": {"type": "str", "default": "builtin", "choices": ["builtin", "mariadb-backup", "rsync"]},
+        "parallel": {"type": "int", "default": 0},
+        "existing_data": {"type": "str", "default": "fail", "choices": ["fail", "keep", "delete", "delete_first"]},
+        "failed_data": {"type": "str", "default": "keep", "choices": ["keep", "delete"]},
+        "carry_over": {"type": "list", "elements": "str", "default": []},
+        "binary_logs": {"type": "str", "default": "swap", "choices": ["swap", "leave"]},
+        "gtid_state": {"type": "str", "default": "new_history", "choices": ["new_history", "backup", "leave"]},
+        "topology": {"type": "str", "default": "refuse", "choices": ["refuse", "allow"]},
+        "start": {"type": "bool", "default": True},
+        "owner": {"type": "str"},
+        "group": {"type": "str"},
+        "health_check": {"type": "str", "default": "normal", "choices": ["normal", "strict", "none"]},
+        "restored_login_user": {"type": "str"},
+        "restored_login_password": {"type": "str", "no_log": True},
+        "expect_schemas": {"type": "list", "elements": "str", "default": []},
+        "verify_queries": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "query": {"type": "str", "required": True},
+                "expect": {"type": "str", "required": True},
+            },
+        },
+        "upgrade": {"type": "str", "default": "auto", "choices": ["auto", "never"]},
+        "post_restore_sql": {"type": "list", "elements": "str", "default": []},
+        "rollback_on_failure": {"type": "bool", "default": True},
+        "verify_checksums": {"type": "bool", "default": True},
+        "manifest": {"type": "str", "default": "if_present", "choices": ["require", "if_present"]},
+        "use_memory": {"type": "str", "default": "auto"},
+        "bandwidth_limit": {"type": "str"},
+        "run_id": {"type": "str"},
+    }
+    module = AnsibleModule(
+        argument_spec=spec,
+        supports_check_mode=True,
+        required_if=[("service_manager", "process", ["server_config_file"])],
+        required_by={"restored_login_password": "restored_login_user"},
+    )
+    run_job(module, "restore", module.params["service"])
+
+
+if __name__ == "__main__":
+    main()
