@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -13,6 +14,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+# A stage that is told to stop gets this long to clean up (lab hosts, mounts) before it is ended.
+GRACE_SECONDS = 60
 
 
 @dataclass
@@ -25,6 +29,7 @@ class Stage:
         cwd: where it runs.
         env: additions to the environment.
         allowance: seconds after which it is stopped and has failed.
+        shown: how many of its last lines are printed when all is well.
     """
 
     name: str
@@ -32,6 +37,7 @@ class Stage:
     cwd: Path
     env: Mapping[str, str] = field(default_factory=dict)
     allowance: int = 3600
+    shown: int = 0
     ok: bool = False
     seconds: float = 0.0
     output: str = ""
@@ -42,30 +48,47 @@ class Stage:
         if live:
             print(f"\n=== {self.name}: {' '.join(self.argv)}", flush=True)
         try:
-            done = subprocess.run(
-                list(self.argv),
-                cwd=self.cwd,
-                env={**os.environ, **self.env},
-                check=False,
-                stdin=subprocess.DEVNULL,
-                stdout=None if live else subprocess.PIPE,
-                stderr=None if live else subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                timeout=self.allowance,
-            )
-            self.ok = done.returncode == 0
-            self.output = done.stdout or ""
+            self._run(live)
         except FileNotFoundError as error:
             self.output = f"not found: {error.filename}\n"
-        except subprocess.TimeoutExpired as error:
-            said = error.stdout or b""
-            self.output = said.decode(errors="replace") if isinstance(said, bytes) else said
-            self.output += f"\nstopped after {self.allowance} s\n"
+        except PermissionError as error:
+            self.output = f"not executable: {error.filename}\n"
         self.seconds = time.monotonic() - begun
         if live and self.output:
             print(self.output, end="", flush=True)
         return self.ok
+
+    def _run(self, live: bool) -> None:
+        # A session of its own, so that what the command started can be stopped with it.
+        with subprocess.Popen(
+            list(self.argv),
+            cwd=self.cwd,
+            env={**os.environ, **self.env},
+            stdin=subprocess.DEVNULL,
+            stdout=None if live else subprocess.PIPE,
+            stderr=None if live else subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        ) as process:
+            try:
+                said, _nothing = process.communicate(timeout=self.allowance)
+                self.ok = process.returncode == 0
+            except subprocess.TimeoutExpired:
+                said = self._stop(process) + f"\nstopped after {self.allowance} s\n"
+            except BaseException:
+                self._stop(process)
+                raise
+            self.output = said or ""
+
+    @staticmethod
+    def _stop(process: subprocess.Popen[str]) -> str:
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            return process.communicate(timeout=GRACE_SECONDS)[0] or ""
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return process.communicate()[0] or ""
 
 
 def run_beside(queues: Sequence[Sequence[Stage]]) -> None:
@@ -75,13 +98,14 @@ def run_beside(queues: Sequence[Sequence[Stage]]) -> None:
     def work(queue: Sequence[Stage]) -> None:
         for stage in queue:
             stage.run(live=False)
+            lines = stage.output.splitlines()
             with printing:
                 verdict = "ok" if stage.ok else "FAILED"
                 print(f"{verdict:6} {stage.seconds:6.1f} s  {stage.name}: {' '.join(stage.argv)}", flush=True)
-                if not stage.ok:
-                    print("".join(f"       | {line}\n" for line in stage.output.splitlines()), end="", flush=True)
+                for line in lines[len(lines) - min(stage.shown, len(lines)) :] if stage.ok else lines:
+                    print(f"       | {line}", flush=True)
 
-    threads = [threading.Thread(target=work, args=(queue,)) for queue in queues]
+    threads = [threading.Thread(target=work, args=(queue,), daemon=True) for queue in queues]
     for thread in threads:
         thread.start()
     for thread in threads:
