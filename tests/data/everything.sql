@@ -22,8 +22,10 @@ DROP DATABASE IF EXISTS dba_types;
 DROP DATABASE IF EXISTS dba_history;
 DROP DATABASE IF EXISTS dba_empty;
 DROP DATABASE IF EXISTS dba_latin1;
+DROP DATABASE IF EXISTS dba_new;
 DROP DATABASE IF EXISTS `dba_ümläut`;
-DROP DATABASE IF EXISTS `dba_odd näme.with ``quotes`` 'x' "y" \ ; % $(z) * 表`;
+DROP DATABASE IF EXISTS `dba_back``quote`;
+DROP DATABASE IF EXISTS `dba_odd näme.with quotes 'x' "y" \ ; % $(z) * 表`;
 DROP SERVER IF EXISTS dba_server;
 
 CREATE DATABASE dba_innodb CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
@@ -34,7 +36,8 @@ CREATE DATABASE dba_history CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci;
 CREATE DATABASE dba_empty CHARACTER SET utf8mb4 COLLATE utf8mb4_czech_ci COMMENT 'Nothing in here, it''s empty';
 CREATE DATABASE dba_latin1 CHARACTER SET latin1 COLLATE latin1_german2_ci;
 CREATE DATABASE `dba_ümläut` CHARACTER SET utf8mb4 COLLATE utf8mb4_german2_ci;
-CREATE DATABASE `dba_odd näme.with ``quotes`` 'x' "y" \ ; % $(z) * 表` CHARACTER SET utf8mb4;
+CREATE DATABASE `dba_back``quote` CHARACTER SET utf8mb4;
+CREATE DATABASE `dba_odd näme.with quotes 'x' "y" \ ; % $(z) * 表` CHARACTER SET utf8mb4;
 
 SET SESSION foreign_key_checks = 1;
 
@@ -361,7 +364,7 @@ DELIMITER ;
 
 -- Names --------------------------------------------------------------------------------------------------------
 
-USE `dba_odd näme.with ``quotes`` 'x' "y" \ ; % $(z) * 表`;
+USE `dba_odd näme.with quotes 'x' "y" \ ; % $(z) * 表`;
 
 CREATE TABLE `select` (`from` INT NOT NULL PRIMARY KEY, `order by` VARCHAR(20)) ENGINE=InnoDB;
 INSERT INTO `select` SELECT seq, CONCAT('n', seq) FROM seq_1_to_50;
@@ -394,6 +397,11 @@ INSERT INTO `a#P#b` SELECT seq FROM seq_1_to_50;
 CREATE VIEW `view of "all"` AS SELECT `from` AS `fröm`, `order by` AS `表 in an alias?` FROM `select`;
 CREATE SEQUENCE `séquence.1`;
 SELECT NEXT VALUE FOR `séquence.1`;
+
+-- Backquotes only where all tables are InnoDB: mariadb-backup cannot back up others (see backquote.sql).
+CREATE TABLE `dba_back``quote`.`in``no` (`c``x` INT NOT NULL PRIMARY KEY, t TEXT, FULLTEXT KEY `f``t` (t)) ENGINE=InnoDB;
+INSERT INTO `dba_back``quote`.`in``no` SELECT seq, CONCAT('`', seq) FROM seq_1_to_50;
+CREATE VIEW `dba_back``quote`.`a``view` AS SELECT `c``x` AS `d``y` FROM `dba_back``quote`.`in``no`;
 
 CREATE TABLE dba_latin1.umlaute (id INT NOT NULL PRIMARY KEY, `wört` VARCHAR(50)) ENGINE=InnoDB;
 INSERT INTO dba_latin1.umlaute VALUES (1, 'äöüß'), (2, 'ÿ'), (3, '€');

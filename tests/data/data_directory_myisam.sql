@@ -1,0 +1,14 @@
+-- Copyright: (c) 2026, dba.mariabackup contributors
+-- GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+-- SPDX-License-Identifier: GPL-3.0-or-later
+--
+-- A MyISAM table whose files are symbolic links to @DIRECTORY@. mariadb-backup follows the links: after a restore the
+-- files lie in the datadir, and the table no longer says DATA DIRECTORY.
+
+SET NAMES utf8mb4;
+DROP DATABASE IF EXISTS dba_linked;
+CREATE DATABASE dba_linked CHARACTER SET utf8mb4;
+CREATE TABLE dba_linked.linked (id INT NOT NULL PRIMARY KEY, v VARCHAR(100)) ENGINE=MyISAM
+  DATA DIRECTORY='@DIRECTORY@' INDEX DIRECTORY='@DIRECTORY@';
+INSERT INTO dba_linked.linked SELECT seq, SHA1(seq) FROM seq_1_to_1000;
+SELECT 'data_directory_myisam loaded' AS done;
