@@ -12,8 +12,8 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
+from xml.etree import ElementTree
 
 from tests.tools.stages import Stage, report, run_beside
 from tests.tools.tree import ROOT

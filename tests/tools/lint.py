@@ -53,8 +53,12 @@ def shell_scripts(tree: Path) -> list[str]:
     return found
 
 
-def all_stages(tree: Path) -> list[list[Stage]]:
-    """Return the checks as two queues that run beside each other and take about the same time."""
+def all_stages(top: Path) -> list[list[Stage]]:
+    """Return the checks as two queues that run beside each other, each on a copy of its own below ``top``.
+
+    The sanity tests leave compiled files behind, in which the other checks would look for a licence.
+    """
+    tree = copy_to(top / "others")
     pythons = target_pythons()
     for version in TARGET_PYTHONS:
         if version not in pythons:
@@ -66,9 +70,14 @@ def all_stages(tree: Path) -> list[list[Stage]]:
             + [place for place in os.environ["PATH"].split(os.pathsep) if Path(place).name != "shims"]
         )
     )
-    top = str(tree.parents[2])
     # No PYTHONPATH: ansible-test and the linters must find the copy alone.
-    env = {"PATH": path, "PYTHONPATH": "", "ANSIBLE_COLLECTIONS_PATH": top, "NO_COLOR": "1", "LC_ALL": "C.UTF-8"}
+    env = {
+        "PATH": path,
+        "PYTHONPATH": "",
+        "ANSIBLE_COLLECTIONS_PATH": str(top / "others"),
+        "NO_COLOR": "1",
+        "LC_ALL": "C.UTF-8",
+    }
 
     mypy = ("mypy", "--config-file", str(tree / "pyproject.toml"), "--cache-dir", str(CACHE / "mypy"))
 
@@ -78,12 +87,15 @@ def all_stages(tree: Path) -> list[list[Stage]]:
     return [
         [
             # pslint is for PowerShell, of which there is none, and needs pwsh to say so.
-            stage("sanity", "ansible-test", "sanity", "--color", "no", "--skip-test", "pslint"),
+            stage(
+                *("sanity", "ansible-test", "sanity", "--color", "no", "--skip-test", "pslint"),
+                cwd=copy_to(top / "sanity"),
+            ),
         ],
         [
             stage("ruff", "ruff", "check", "--quiet", "--cache-dir", str(CACHE / "ruff"), "."),
             stage("format", "ruff", "format", "--check", "--cache-dir", str(CACHE / "ruff"), "."),
-            stage("mypy", *mypy, str(PLACE / "plugins"), cwd=tree.parents[2], MYPYPATH=top),
+            stage("mypy", *mypy, str(PLACE / "plugins"), cwd=top / "others", MYPYPATH=str(top / "others")),
             stage("mypy-tools", *mypy, "tests/tools"),
             stage("yamllint", "yamllint", "--strict", "."),
             stage("ansible-lint", "ansible-lint", "--offline", "--profile", "production", "--strict"),
@@ -113,8 +125,7 @@ def main(wanted: list[str]) -> int:
         # Two runs at once would make the virtual environments of ansible-test at the same time.
         with open(CACHE / "lint.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            tree = copy_to(top)
-            queues = [[stage for stage in queue if not wanted or stage.name in wanted] for queue in all_stages(tree)]
+            queues = [[stage for stage in queue if not wanted or stage.name in wanted] for queue in all_stages(top)]
             run_beside(queues)
     finally:
         shutil.rmtree(top)
