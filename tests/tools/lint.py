@@ -96,7 +96,7 @@ def all_stages(top: Path) -> list[list[Stage]]:
             stage("ruff", "ruff", "check", "--quiet", "--cache-dir", str(CACHE / "ruff"), "."),
             stage("format", "ruff", "format", "--check", "--cache-dir", str(CACHE / "ruff"), "."),
             stage("mypy", *mypy, str(PLACE / "plugins"), cwd=top / "others", MYPYPATH=str(top / "others")),
-            stage("mypy-tools", *mypy, "tests/tools"),
+            stage("mypy-tests", *mypy, *(f"tests/{room}" for room in ("lab", "support", "tools"))),
             stage("yamllint", "yamllint", "--strict", "."),
             stage("ansible-lint", "ansible-lint", "--offline", "--profile", "production", "--strict"),
             stage(

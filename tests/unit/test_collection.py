@@ -34,7 +34,7 @@ def test_fragment_documents_the_shared_options(name: str) -> None:
     spec = getattr(importlib.import_module(f"{PACKAGE}.module_utils.argspec"), f"{name}_spec")()
 
     def facts(option: dict[str, Any]) -> dict[str, Any]:
-        kept = {key: option[key] for key in ("type", "elements", "default", "required", "aliases") if key in option}
+        kept = {key: option.get(key) for key in ("type", "elements", "default", "required", "aliases")}
         return {**kept, "choices": sorted(option.get("choices", ()))}
 
     assert {key: facts(option) for key, option in documented.items()} == {

@@ -1,0 +1,83 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``make docs``: the guides in docs/ and the reference of every module, role and fragment, as HTML in build/docs/html.
+
+A link that leads nowhere fails the run.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+
+from tests.tools.tree import ROOT
+
+BUILD = ROOT / "build" / "docs"
+
+CONFIGURATION = """\
+project = "dba.mariabackup"
+copyright = "2026, dba.mariabackup contributors"
+extensions = ["myst_parser", "sphinx_antsibull_ext"]
+html_theme = "alabaster"
+html_theme_options = {"page_width": "72rem", "fixed_sidebar": True}
+html_copy_source = False
+myst_heading_anchors = 3
+"""
+
+# The reference also points to pages of Ansible's own guide, which is not part of this site.
+ELSEWHERE = re.compile(r"undefined label: '(?!ansible_collections\.dba\.mariabackup\.)")
+
+INDEX = """\
+dba.mariabackup
+===============
+
+.. toctree::
+   :maxdepth: 1
+
+   README
+{guides}
+   CHANGELOG
+   reference/index
+"""
+
+
+def main() -> int:
+    """Render the pages; raises CalledProcessError when a tool fails."""
+    shutil.rmtree(BUILD, ignore_errors=True)
+    source = BUILD / "source"
+    (source / "docs").mkdir(parents=True)
+    for name in ("README.md", "CHANGELOG.md"):
+        shutil.copy2(ROOT / name, source)
+    guides = sorted((ROOT / "docs").glob("*.md"))
+    for guide in guides:
+        shutil.copy2(guide, source / "docs")
+    (source / "conf.py").write_text(CONFIGURATION)
+    listed = "\n".join(f"   docs/{guide.stem}" for guide in guides)
+    (source / "index.rst").write_text(INDEX.format(guides=listed))
+    reference = source / "reference"
+    reference.mkdir()
+    subprocess.run(
+        [
+            *("antsibull-docs", "collection", "--use-current", "--squash-hierarchy", "--fail-on-error"),
+            *("--dest-dir", str(reference), "dba.mariabackup"),
+        ],
+        check=True,
+    )
+    warnings = BUILD / "warnings"
+    subprocess.run(
+        [sys.executable, "-m", "sphinx", "-Q", "-w", str(warnings), "-b", "html", str(source), str(BUILD / "html")],
+        check=True,
+    )
+    faults = [line for line in warnings.read_text().splitlines() if line and not ELSEWHERE.search(line)]
+    if faults:
+        print("\n".join(faults))
+        return 1
+    print(f"{BUILD / 'html' / 'index.html'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
