@@ -68,8 +68,9 @@ def main() -> int:
     )
     warnings = BUILD / "warnings"
     subprocess.run(
-        [sys.executable, "-m", "sphinx", "-Q", "-w", str(warnings), "-b", "html", str(source), str(BUILD / "html")],
+        [sys.executable, "-m", "sphinx", "-q", "-w", str(warnings), "-b", "html", str(source), str(BUILD / "html")],
         check=True,
+        stderr=subprocess.DEVNULL,  # the warnings, of which some are expected
     )
     faults = [line for line in warnings.read_text().splitlines() if line and not ELSEWHERE.search(line)]
     if faults:
