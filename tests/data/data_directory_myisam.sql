@@ -8,7 +8,8 @@
 SET NAMES utf8mb4;
 DROP DATABASE IF EXISTS dba_linked;
 CREATE DATABASE dba_linked CHARACTER SET utf8mb4;
-CREATE TABLE dba_linked.linked (id INT NOT NULL PRIMARY KEY, v VARCHAR(100)) ENGINE=MyISAM
+USE dba_linked;
+CREATE TABLE linked (id INT NOT NULL PRIMARY KEY, v VARCHAR(100)) ENGINE=MyISAM
   DATA DIRECTORY='@DIRECTORY@' INDEX DIRECTORY='@DIRECTORY@';
-INSERT INTO dba_linked.linked SELECT seq, SHA1(seq) FROM seq_1_to_1000;
+INSERT INTO linked SELECT seq, SHA1(seq) FROM seq_1_to_1000;
 SELECT 'data_directory_myisam loaded' AS done;

@@ -228,6 +228,7 @@ CREATE TABLE by_named_columns (
 INSERT INTO by_named_columns (id, price) SELECT seq, seq * 1.5 FROM seq_1_to_500;
 SET SESSION timestamp = UNIX_TIMESTAMP('2026-03-02 00:00:00');
 UPDATE by_named_columns SET price = price * 2 WHERE id % 2 = 0;
+SET SESSION timestamp = UNIX_TIMESTAMP('2026-03-02 00:00:01');
 DELETE FROM by_named_columns WHERE id < 20;
 
 CREATE TABLE by_transaction (
@@ -245,6 +246,7 @@ CREATE TABLE by_partition (id INT NOT NULL PRIMARY KEY, v VARCHAR(40)) ENGINE=In
 INSERT INTO by_partition SELECT seq, MD5(seq) FROM seq_1_to_500;
 SET SESSION timestamp = UNIX_TIMESTAMP('2026-03-03 00:00:00');
 UPDATE by_partition SET v = 'changed' WHERE id % 4 = 0;
+SET SESSION timestamp = UNIX_TIMESTAMP('2026-03-03 00:00:01');
 DELETE FROM by_partition WHERE id % 5 = 0;
 SET SESSION timestamp = UNIX_TIMESTAMP('2026-03-04 00:00:00');
 
