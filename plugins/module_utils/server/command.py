@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Mapping, Sequence
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 
@@ -67,6 +67,8 @@ def run(argv: Sequence[str], *, timeout: float = 60, stdin: str | None = None) -
         raise MariabackupError(f"{argv[0]} cannot be run: {error.strerror}.", "Run as root.", cmd=argv) from None
     except subprocess.TimeoutExpired:
         raise MariabackupError(
-            f"{argv[0]} did not end within {timeout:g} s.", "Run the command by hand to see what it waits for.", cmd=argv
+            f"{argv[0]} did not end within {timeout:g} s.",
+            "Run the command by hand to see what it waits for.",
+            cmd=argv,
         ) from None
     return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)

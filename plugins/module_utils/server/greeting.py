@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Mapping
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,9 @@ def _receive(stream: socket.socket) -> bytes:
     return data
 
 
-def read_greeting(unix_socket: str | None = None, host: str | None = None, port: int = 3306, timeout: float = 5) -> Greeting:
+def read_greeting(
+    unix_socket: str | None = None, host: str | None = None, port: int = 3306, timeout: float = 5
+) -> Greeting:
     """Connect and read the greeting.
 
     Raises:

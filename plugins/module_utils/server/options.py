@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from typing import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.command import Completed, run

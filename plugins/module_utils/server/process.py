@@ -10,7 +10,8 @@ import shlex
 import signal
 import subprocess
 import time
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils import files
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
@@ -117,7 +118,8 @@ class ProcessService(Service):
             gone = True
         except PermissionError:
             raise MariabackupError(
-                f"The server (process {pid}) belongs to another user and cannot be stopped.", "Run as that user or root."
+                f"The server (process {pid}) belongs to another user and cannot be stopped.",
+                "Run as that user or root.",
             ) from None
         if not gone:
             raise MariabackupError(

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from typing import Sequence
+from collections.abc import Sequence
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.server import none, process, systemd, sysvinit
@@ -97,6 +97,4 @@ def open_service(
             defaults_file=defaults_file,
             defaults_group_suffix=defaults_group_suffix,
         )
-    raise MariabackupError(
-        f"service_manager {manager} is unknown.", "Use auto, systemd, sysvinit, process or none."
-    )
+    raise MariabackupError(f"service_manager {manager} is unknown.", "Use auto, systemd, sysvinit, process or none.")

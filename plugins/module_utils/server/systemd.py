@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from typing import Sequence
+from collections.abc import Sequence
 
 from ansible_collections.dba.mariabackup.plugins.module_utils import files
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
@@ -23,9 +23,25 @@ _STOP = "zz-dba-mariabackup-stop.conf"
 _RESTRICTED = "zz-dba-mariabackup-restricted.conf"
 _ENVIRONMENT_DIR = "/run/dba-mariabackup"
 _PROPERTIES = (
-    "Id LoadState ActiveState SubState MainPID User Group TimeoutStopUSec TriggeredBy UnitFileState FragmentPath "
-    "DropInPaths ExecStart Environment EnvironmentFiles InvocationID Result ControlGroup"
-).split()
+    "Id",
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "MainPID",
+    "User",
+    "Group",
+    "TimeoutStopUSec",
+    "TriggeredBy",
+    "UnitFileState",
+    "FragmentPath",
+    "DropInPaths",
+    "ExecStart",
+    "Environment",
+    "EnvironmentFiles",
+    "InvocationID",
+    "Result",
+    "ControlGroup",
+)
 
 
 def is_running() -> bool:
@@ -134,9 +150,14 @@ class SystemdService(Service):
         return self._show().get("UnitFileState", "") in ("enabled", "enabled-runtime", "linked", "alias")
 
     def sockets(self) -> list[Trigger]:
+        # TriggeredBy= lists units that systemd has loaded; a socket that nobody has started yet is found by its name.
+        stem = self.name[: -len(".service")]
+        named = [f"{stem}{suffix}" for suffix in (".socket", ".path", ".timer")]
         triggers = []
-        for name in self._show().get("TriggeredBy", "").split():
-            shown = unit_text.parse_show(_systemctl("show", name, "--property=ActiveState,UnitFileState").out)
+        for name in dict.fromkeys([*self._show().get("TriggeredBy", "").split(), *named]):
+            shown = unit_text.parse_show(_systemctl("show", name, "--property=LoadState,ActiveState,UnitFileState").out)
+            if shown.get("LoadState") != "loaded":
+                continue
             triggers.append(
                 Trigger(
                     name=name,
@@ -243,7 +264,7 @@ class SystemdService(Service):
 
     def release(self) -> None:
         gone = self._lift()
-        if not self.state() == "deactivating":
+        if self.state() != "deactivating":
             _remove(self._drop_in(RUNTIME, self.name, _STOP), gone)
         if gone:
             self._reload()

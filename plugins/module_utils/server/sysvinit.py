@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from typing import Sequence
+from collections.abc import Sequence
 
 from ansible_collections.dba.mariabackup.plugins.module_utils import files
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
@@ -62,7 +62,8 @@ class SysvinitService(Service):
 
     def enabled(self) -> bool:
         return any(
-            os.path.isdir(directory) and any(entry.endswith(self.name) and entry[0] == "S" for entry in os.listdir(directory))
+            os.path.isdir(directory)
+            and any(entry.endswith(self.name) and entry[0] == "S" for entry in os.listdir(directory))
             for directory in ("/etc/rc2.d", "/etc/rc3.d", "/etc/rc5.d")
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from typing import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.base import RESTRICTIONS, Repair
 
@@ -148,7 +148,10 @@ def stop_text(own_timeout: float) -> str:
 
     It keeps the unit's own limit in a comment, for a run that was resumed.
     """
-    return HEADER + f"# TimeoutStopSec was {own_timeout:g}\n[Service]\nTimeoutStopSec=infinity\nSendSIGKILL=no\nRestart=no\n"
+    return (
+        HEADER
+        + f"# TimeoutStopSec was {own_timeout:g}\n[Service]\nTimeoutStopSec=infinity\nSendSIGKILL=no\nRestart=no\n"
+    )
 
 
 def own_stop_timeout(text: str) -> float | None:
