@@ -70,7 +70,8 @@ def main() -> int:
     subprocess.run(
         [sys.executable, "-m", "sphinx", "-q", "-w", str(warnings), "-b", "html", str(source), str(BUILD / "html")],
         check=True,
-        stderr=subprocess.DEVNULL,  # the warnings, of which some are expected
+        stderr=subprocess.PIPE,  # the warnings, of which some are expected
+        text=True,
     )
     faults = [line for line in warnings.read_text().splitlines() if line and not ELSEWHERE.search(line)]
     if faults:
@@ -81,4 +82,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except subprocess.CalledProcessError as error:
+        print(error.stderr or "")
+        sys.exit(f"failed with {error.returncode}: {' '.join(error.cmd)}")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -30,6 +31,7 @@ class Stage:
         env: additions to the environment.
         allowance: seconds after which it is stopped and has failed.
         shown: how many of its last lines are printed when all is well.
+        dropped: regular expression of lines that are never printed (of those that are not printed live).
     """
 
     name: str
@@ -38,6 +40,7 @@ class Stage:
     env: Mapping[str, str] = field(default_factory=dict)
     allowance: int = 3600
     shown: int = 0
+    dropped: str = ""
     ok: bool = False
     seconds: float = 0.0
     output: str = ""
@@ -98,7 +101,7 @@ def run_beside(queues: Sequence[Sequence[Stage]]) -> None:
     def work(queue: Sequence[Stage]) -> None:
         for stage in queue:
             stage.run(live=False)
-            lines = stage.output.splitlines()
+            lines = [line for line in stage.output.splitlines() if not re.match(stage.dropped or "(?!)", line)]
             with printing:
                 verdict = "ok" if stage.ok else "FAILED"
                 print(f"{verdict:6} {stage.seconds:6.1f} s  {stage.name}: {' '.join(stage.argv)}", flush=True)
