@@ -12,15 +12,16 @@ import socket
 import subprocess
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple, Union
+from typing import Union
 
-from . import mounts
 from .base import remove_tree
 from .cgroup import Group, hierarchy
 from .config import Settings
-from .shell import LabError, clean_environment, execute, locked, tail
+from .shell import LabError, clean_environment, execute, tail
 from .spec import Disk, HostSpec, Record
+from .storage import Storage
 
 Command = Union[str, Sequence[str]]
 
@@ -44,11 +45,17 @@ class Host:
         self.settings = settings
         self.name = name
         self.directory = settings.hosts / name
-        self._record_file = self.directory / "host.json"
+        self._storage = Storage(self.directory)
         try:
-            self._record = Record.load(self._record_file)
+            record = self._storage.record()
         except FileNotFoundError:
             raise LabError(f"there is no host {name} in lab {settings.lab_id}") from None
+        self.suite = record.spec.suite
+        self.spec = record.spec
+        #: its IPv4 address on the bridge
+        self.address = record.address
+        #: its root folder, seen from the machine; loop file systems are not in it while the host runs
+        self.root = self._storage.root
         self.group = Group(hierarchy(settings.state / "cgroup2") / settings.cgroup / name)
 
     def __repr__(self) -> str:
@@ -65,7 +72,7 @@ class Host:
 
     def prepare(self, public_key: str, prefix: int) -> None:
         """Give a new host its name, its address and the lab's key, before its first boot."""
-        self._mount_root()
+        self._storage.mount_root()
         network = f"[Match]\nName=host0\n[Network]\nAddress={self.address}/{prefix}\nLinkLocalAddressing=no\n"
         self.put(network, "/etc/systemd/network/10-host0.network")
         self.put(f"{self.name}\n", "/etc/hostname")
@@ -76,32 +83,15 @@ class Host:
     # What it is
 
     @property
-    def suite(self) -> str:
-        return self._record.spec.suite
-
-    @property
-    def spec(self) -> HostSpec:
-        return self._record.spec
-
-    @property
-    def address(self) -> str:
-        """Its IPv4 address on the bridge."""
-        return self._record.address
-
-    @property
-    def disks(self) -> Tuple[Disk, ...]:
-        return tuple(self._record.disks)
-
-    @property
-    def root(self) -> Path:
-        """The host's root folder, seen from the machine. Loop file systems are not in it while the host runs."""
-        return self.directory / "root"
+    def disks(self) -> tuple[Disk, ...]:
+        """Its loop file systems."""
+        return tuple(self._storage.record().disks)
 
     @property
     def machine_name(self) -> str:
         return f"{self.settings.tag[:5]}-{self.name}"
 
-    def leader(self) -> Optional[int]:
+    def leader(self) -> int | None:
         """Process id, on the machine, of the host's systemd; None if the host is off."""
         return self.group.leader()
 
@@ -110,7 +100,7 @@ class Host:
 
     # Processes and files
 
-    def _enter(self, command: Command) -> List[str]:
+    def _enter(self, command: Command) -> list[str]:
         leader = self.leader()
         if leader is None:
             raise LabError(f"{self.name} is off")
@@ -119,21 +109,22 @@ class Host:
         inside = self.group.path / "payload" / "lab-run"
         with contextlib.suppress(FileExistsError):
             inside.mkdir()
-        join = f"echo $$ > {shlex.quote(str(inside))}/cgroup.procs && exec \"$@\""
-        enter = ["nsenter", "-t", str(leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w/root"]
+        join = f'echo $$ > {shlex.quote(str(inside))}/cgroup.procs && exec "$@"'
+        enter = ["nsenter", "-t", str(leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-W", "/root"]
         return ["sh", "-c", join, "sh", *enter, "env", "-i", *_ENVIRONMENT, *argv]
 
-    def ssh_command(self, command: Command) -> List[str]:
+    def ssh_command(self, command: Command) -> list[str]:
         """The argv of an ssh to the host; an empty command gives a login shell."""
         text = command if isinstance(command, str) else " ".join(shlex.quote(word) for word in command)
-        return ["ssh", "-i", str(self.settings.key), *SSH_OPTIONS.split(), f"root@{self.address}", *([text] if text else [])]
+        argv = ["ssh", "-i", str(self.settings.key), *SSH_OPTIONS.split(), f"root@{self.address}"]
+        return [*argv, text] if text else argv
 
     def run(
         self,
         cmd: Command,
         check: bool = True,
-        input: Union[str, bytes, None] = None,  # pylint: disable=redefined-builtin
-        timeout: Optional[float] = 120,
+        input: str | bytes | None = None,  # pylint: disable=redefined-builtin
+        timeout: float | None = 120,
         ssh: bool = False,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in the host as root: a string with its bash, a sequence as it is.
@@ -173,10 +164,11 @@ class Host:
         """Give statements to the mariadb client (without column names, tabs between fields); its output."""
         return self.run(["mariadb", "--batch", "--skip-column-names", *options], input=text).stdout
 
-    def put(self, text: Union[str, bytes], path: str, mode: int = 0o644, owner: str = "root:root") -> None:
+    def put(self, text: str | bytes, path: str, mode: int = 0o644, owner: str = "root:root") -> None:
         """Write a file in the host, through a new file beside it. Folders on the way are made. Works when it is off."""
-        script = 'mkdir -p "${1%/*}" && cat > "$1.lab" && chmod "$2" "$1.lab" && chown "$3" "$1.lab" && mv "$1.lab" "$1"'
-        self._inside(["sh", "-ec", script, "sh", path, f"{mode:o}", owner], text.encode() if isinstance(text, str) else text)
+        script = 'mkdir -p "${1%/*}"; cat > "$1.lab"; chmod "$2" "$1.lab"; chown "$3" "$1.lab"; mv "$1.lab" "$1"'
+        data = text.encode() if isinstance(text, str) else text
+        self._inside(["sh", "-ec", script, "sh", path, f"{mode:o}", owner], data)
 
     def get(self, path: str) -> str:
         """The text of a file in the host. Works when it is off, but not for what is on a loop file system then."""
@@ -186,7 +178,7 @@ class Host:
         """The content of a file in the host."""
         return self._inside(["cat", "--", path])
 
-    def _inside(self, argv: List[str], data: Optional[bytes] = None) -> bytes:
+    def _inside(self, argv: list[str], data: bytes | None = None) -> bytes:
         """In the running host, or in its root folder when it is off."""
         return execute(self._enter(argv) if self.running() else ["chroot", str(self.root), *argv], input=data).stdout
 
@@ -201,11 +193,8 @@ class Host:
             raise LabError(f"{self.name} is on already")
         # a host that was shut down from within leaves its supervisor's group behind
         self.group.kill()
-        self._mount_root()
-        for disk in self._record.disks:
-            point = self._on_machine(disk.mountpoint)
-            if not os.path.ismount(point):
-                execute(["mount", *_mount_options(disk), mounts.attach(Path(disk.image)), str(point)])
+        self._storage.mount_root()
+        self._storage.mount_disks()
         self._spawn()
         deadline = time.monotonic() + timeout
         while self.leader() is None or not (self.group.path / "payload").is_dir():
@@ -224,7 +213,7 @@ class Host:
                 done = self.run(["systemctl", "is-system-running"], check=False, timeout=10)
                 state = done.stdout.strip() or done.stderr.strip()
             if state == "running" or (state == "degraded" and degraded):
-                self._let_go_of_disks()
+                self._storage.let_go_of_disks()
                 if self._sshd_answers():
                     return
             elif state == "degraded":
@@ -240,16 +229,9 @@ class Host:
         """
         leader = self.leader()
         self.group.freeze()
-        if leader is not None:
-            for disk in self._record.disks:
-                with contextlib.suppress(OSError):
-                    point = Path(f"/proc/{leader}/root{disk.mountpoint}")
-                    if os.path.ismount(point):
-                        mounts.cut(point)
-        if self.spec.disk and os.path.ismount(self._disk_folder):
-            mounts.cut(self._disk_folder)
+        self._storage.lose_power(leader)
         self.group.kill()
-        self._after_death()
+        self._storage.after_death()
 
     def power_off(self, timeout: float = 60) -> None:
         """Shut the host down in order; the power is cut if that takes longer than timeout (seconds)."""
@@ -258,13 +240,12 @@ class Host:
         while self.group.processes() and time.monotonic() < deadline:
             time.sleep(0.05)
         self.group.kill()
-        self._after_death()
+        self._storage.after_death()
 
     def destroy(self) -> None:
         """Remove the host with all it has: processes, mounts, loop devices, files."""
         self.group.kill()
-        mounts.unmount_below(self.directory)
-        mounts.detach_below(self.directory)
+        self._storage.release()
         remove_tree(self.directory)
         with contextlib.suppress(OSError):
             os.rmdir(f"/run/systemd/nspawn/propagate/{self.machine_name}")
@@ -275,18 +256,18 @@ class Host:
             return (self.directory / "console.log").read_text(encoding="utf-8", errors="replace")[-4000:]
         return ""
 
-    # Disks
+    # Loop file systems
 
     def loop_fs(
         self,
         fstype: str,
         size: str,
         mountpoint: str,
-        mkfs: Tuple[str, ...] = (),
+        mkfs: tuple[str, ...] = (),
         options: str = "",
-        owner: Optional[str] = None,
+        owner: str | None = None,
     ) -> Disk:
-        """Make an empty file system of its own size and mount it in the host; it is mounted again at each boot.
+        """Make an empty file system of its own size and mount it in the host; boot() mounts it again.
 
         :param fstype: ext4, xfs (at least 300M) or btrfs (at least 109M)
         :param size: as truncate(1) reads it, such as ``64M``
@@ -294,92 +275,15 @@ class Host:
         :param options: mount options
         :param owner: such as ``mysql:mysql``, given to the mount point
         """
-        with locked(self.directory / "disks.lock"):
-            self._record = Record.load(self._record_file)
-            folder = self.directory / "disks"
-            folder.mkdir(exist_ok=True)
-            number = 1 + max([int(path.stem) for path in folder.glob("*.img")], default=0)
-            disk = Disk(str(folder / f"{number}.img"), fstype, mountpoint, options)
-            mounts.make_image(Path(disk.image), fstype, size, mkfs)
-            self._record.disks.append(disk)
-            self._record.save(self._record_file)
-        if self.running():
-            self._mount_inside(disk)
-            if owner:
-                self.run(["chown", owner, mountpoint])
-        else:
-            device = mounts.attach(Path(disk.image))
-            point = self._on_machine(mountpoint)
-            execute(["mount", *_mount_options(disk), device, str(point)])
-            if owner:
-                execute(["chroot", str(self.root), "chown", owner, mountpoint])
+        inside = self.run if self.running() else None
+        disk = self._storage.add(Disk("", fstype, mountpoint, options), size, mkfs, inside)
+        if owner:
+            self._inside(["chown", owner, mountpoint])
         return disk
 
     def remove_fs(self, mountpoint: str) -> None:
-        """Unmount a loop file system made with loop_fs and forget it."""
-        with locked(self.directory / "disks.lock"):
-            self._record = Record.load(self._record_file)
-            gone = [disk for disk in self._record.disks if disk.mountpoint == mountpoint]
-            if not gone:
-                raise LabError(f"{self.name} has no loop file system at {mountpoint}")
-            if self.running():
-                self.run(f"! mountpoint -q {shlex.quote(mountpoint)} || umount {shlex.quote(mountpoint)}")
-            else:
-                mounts.unmount_below(self._on_machine(mountpoint))
-            self._record.disks = [disk for disk in self._record.disks if disk not in gone]
-            self._record.save(self._record_file)
-            for disk in gone:
-                for device in mounts.devices_of(Path(disk.image)):
-                    execute(["losetup", "--detach", device])
-                Path(disk.image).unlink()
-
-    def _mount_inside(self, disk: Disk) -> None:
-        device = mounts.attach(Path(disk.image))
-        number = os.stat(device).st_rdev
-        node = f"[ -b {device} ] || mknod -m 660 {device} b {os.major(number)} {os.minor(number)}"
-        # The container's own mount(8), with a device node made for it.
-        self.run(f"{node}; mkdir -p {shlex.quote(disk.mountpoint)}")
-        self.run(["mount", *_mount_options(disk), device, disk.mountpoint])
-
-    def _let_go_of_disks(self) -> None:
-        """Leave a running host's loop file systems to the host alone, so that it can unmount them for good."""
-        for disk in self._record.disks:
-            point = self._on_machine(disk.mountpoint)
-            if os.path.ismount(point):
-                execute(["umount", str(point)])
-
-    def _on_machine(self, mountpoint: str) -> Path:
-        point = self.root / mountpoint.lstrip("/")
-        if not self.running():
-            execute(["chroot", str(self.root), "mkdir", "-p", mountpoint])
-        return point
-
-    @property
-    def _disk_folder(self) -> Path:
-        return self.directory / "disk"
-
-    def _mount_root(self) -> None:
-        self.root.mkdir(exist_ok=True)
-        if os.path.ismount(self.root):
-            return
-        self._disk_folder.mkdir(exist_ok=True)
-        if self.spec.disk and not os.path.ismount(self._disk_folder):
-            image = self.directory / "disk.img"
-            if not image.exists():
-                mounts.make_image(image, "ext4", self.spec.disk)
-            execute(["mount", mounts.attach(image), str(self._disk_folder)])
-        upper, work = self._disk_folder / "upper", self._disk_folder / "work"
-        upper.mkdir(exist_ok=True)
-        work.mkdir(exist_ok=True)
-        options = f"lowerdir={(self.directory / 'base').resolve()},upperdir={upper},workdir={work}"
-        options += f",redirect_dir={'on' if self.spec.redirect_dir else 'off'}"
-        execute(["mount", "-t", "overlay", "overlay", "-o", options, str(self.root)])
-
-    def _after_death(self) -> None:
-        """Unmount what a dead host had, and let its loop devices go."""
-        mounts.unmount_below(self.directory)
-        mounts.detach_below(self.directory)
-        self._mount_root()
+        """Unmount a loop file system made with loop_fs and delete it."""
+        self._storage.remove(mountpoint, self.run if self.running() else None)
 
     def _spawn(self) -> None:
         self.group.path.mkdir(parents=True, exist_ok=True)
@@ -407,7 +311,3 @@ class Host:
                 return connection.recv(4).startswith(b"SSH-")
         except OSError:
             return False
-
-
-def _mount_options(disk: Disk) -> List[str]:
-    return ["-t", disk.fstype, *(["-o", disk.options] if disk.options else [])]
