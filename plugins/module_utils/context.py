@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import time
-from typing import Iterator
+from collections.abc import Iterator
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 

@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 import time
-from typing import Iterator
+from collections.abc import Iterator
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import make_private_dirs, path_key

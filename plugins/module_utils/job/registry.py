@@ -12,7 +12,8 @@ import os
 import secrets
 import shutil
 import time
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import make_private_dirs, read_json, write_json
 
