@@ -18,7 +18,7 @@ help: ## Show the targets
 demo: ## Back up, break and restore a shop database on this machine
 	@$(RUN) demo/run
 
-test: ## Everything that CI runs: lint, unit, artifact, lab, demo (ONLY="unit lint" for some of it)
+test: ## Everything that CI runs, every stage of it (ONLY="unit lint" for some of it)
 	@$(RUN) python -m tests.tools.check $(ONLY)
 
 unit: ## The unit tests, in seconds
@@ -42,17 +42,19 @@ artifact: ## Build the collection, install it offline, read every module's docum
 lab-build: ## Build the base systems of the lab (once, cached)
 	@$(RUN) python -m tests.lab build
 
-lab-up: ## Boot lab hosts to play with
-	@$(RUN) python -m tests.lab up
+HOSTS ?= db105=bullseye db1011=bookworm db118=trixie
+
+lab-up: ## Boot lab hosts to play with (HOSTS="name=suite ..."), and say how to reach them
+	@$(RUN) python -m tests.lab up $(HOSTS)
 
 lab-down: ## Take the lab hosts down
-	@$(RUN) python -m tests.lab down
+	@$(RUN) python -m tests.lab down --all
 
 clean: ## Remove what the targets left in the checkout
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis .ansible collections tests/output *.tar.gz
 	find . -name __pycache__ -prune -not -path './.git/*' -exec rm -rf {} +
 
-distclean: clean ## Remove the caches outside of the checkout as well (virtual environments, lab)
+distclean: clean ## Remove the virtual environments as well (not the lab's base systems)
 	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/dba-mariabackup"
 
 requirements: ## Renew tests/requirements.txt from tests/requirements.in
