@@ -47,8 +47,9 @@ class Journal:
     """One run's record, a dictionary that is on the disk before ``write`` returns.
 
     Keys: ``version``, ``id``, ``run_id`` (the caller's name for the run, or None), ``state``, ``phase``,
-    ``direction``, ``boot_id``, ``datadir``, ``fingerprint``, ``source``, ``members``, ``steps``, ``back_steps``,
-    ``service`` (what the hold found), ``had_data``, ``metadata``, ``result``.
+    ``direction``, ``boot_id``, ``datadir``, ``options`` (of the service, for later runs and the repair), ``source``,
+    ``situation`` (what later phases need of the plan), ``members``, ``steps``, ``back_steps``, ``lock_files``, ``survey``
+    (how the service was found), ``had_data``, ``deleted``, ``stopped_at``, ``result``.
     """
 
     def __init__(self, path: str, data: dict[str, Any]) -> None:
@@ -79,7 +80,7 @@ class Journal:
 
     def write(self, **changes: Any) -> None:
         """Change keys and put the whole record on the disk; it is there when this returns."""
-        self.data.update(changes)
+        self.data.update(changes, boot_id=boot_id())
         write_json(self.path, self.data)
 
 
@@ -88,13 +89,12 @@ def runs_directory(state_dir: str, datadir: str) -> str:
     return os.path.join(state_dir, "restores", path_key(datadir))
 
 
-def create(state_dir: str, datadir: str, **data: Any) -> Journal:
-    """Begin a run on ``datadir`` and make it the current one."""
-    identity = new_run_id()
+def create(state_dir: str, datadir: str, identity: str, **data: Any) -> Journal:
+    """Begin the run ``identity`` on ``datadir`` and make it the current one."""
     directory = os.path.join(runs_directory(state_dir, datadir), identity)
     make_private_dirs(directory)
     journal = Journal(os.path.join(directory, "journal.json"), {"version": VERSION, "id": identity})
-    journal.write(state=RUNNING, direction=FORWARD, boot_id=boot_id(), datadir=datadir, **data)
+    journal.write(state=RUNNING, direction=FORWARD, datadir=datadir, **data)
     link = os.path.join(runs_directory(state_dir, datadir), "current")
     temporary = f"{link}.{identity}"
     os.symlink(identity, temporary)

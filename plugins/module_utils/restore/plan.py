@@ -6,16 +6,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Iterator, Mapping
+from typing import Any, Iterator, Mapping, Sequence
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout import INSIDE
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.members import choose_member
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.swap import Member
-from ansible_collections.dba.mariabackup.plugins.module_utils.restore.situation import PlaceFacts, Situation
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.situation import Situation
 
 MIB = 1 << 20
 # What a staged set needs beyond the bytes of the backup: directories, the log that the server creates, rounding.
 SPARE_BYTES = 64 * MIB
 SPARE_INODES = 64
-MOUNT_ROOM = ".mariabackup"  # where the sets of a mount point live, inside of it
+INNODB_ROLES = frozenset({"data_home", "undo", "redo", "aria"})  # roles whose files come out of the staged datadir
 
 
 @dataclass(frozen=True)
@@ -30,43 +33,14 @@ class Refusal:
 class Plan:
     """What a restore will do.
 
-    ``staging_root`` is the staged datadir, where the whole backup is placed and prepared before the files of
-    separate directories are moved to their own members.
+    The first member is the datadir's: the whole backup is staged and prepared there before the files of separate
+    directories are moved to members of their own.
     """
 
     refusals: tuple[Refusal, ...]
     warnings: tuple[str, ...]
     steps: tuple[dict[str, str], ...]
     members: tuple[Member, ...]
-    staging_root: str
-
-
-def _room(place: PlaceFacts, purpose: str, run: str) -> str:
-    """Return where a set of this place is kept, on the place's own file system."""
-    if place.mount_point:
-        return f"{place.path}/{MOUNT_ROOM}/{purpose}-{run}"
-    return f"{place.path}.{purpose}-{run}"
-
-
-def member_of(place: PlaceFacts, run: str) -> Member:
-    """Decide how one place changes hands.
-
-    Whole directories are exchanged in one system call; a directory that does not exist yet, or a file system that
-    cannot exchange, takes renames; mount points and directories shared with other files go entry by entry.
-    """
-    if place.mount_point or place.shared:
-        mode = "entries"
-    elif place.exists and place.exchangeable:
-        mode = "exchange"
-    else:
-        mode = "rename"
-    return Member(
-        role=place.role,
-        live=place.path,
-        staged=_room(place, "restore", run),
-        previous=_room(place, "previous", run),
-        mode=mode,
-    )
 
 
 def make_plan(situation: Situation, options: Mapping[str, Any], run: str) -> Plan:
@@ -77,13 +51,20 @@ def make_plan(situation: Situation, options: Mapping[str, Any], run: str) -> Pla
         options: the module's options.
         run: the run's id, which the names of the staged and previous directories end in.
     """
-    members = tuple(member_of(place, run) for place in situation.places)
+    members: list[Member] = []
+    refusals: list[Refusal] = []
+    for directory in situation.directories:
+        try:
+            members.append(choose_member(directory.place, run, directory.facts))
+        except MariabackupError as error:
+            refusals.append(Refusal(error.cause, error.action))
+    refusals.extend(_refusals(situation, options))
     return Plan(
-        refusals=tuple(_refusals(situation, options)),
+        refusals=tuple(refusals),
         warnings=tuple(_warnings(situation, options)),
-        steps=tuple(_steps(situation, options, members)),
-        members=members,
-        staging_root=next(member.staged for member in members if member.role == "datadir"),
+        # A refused directory has no member, and a refused plan no steps.
+        steps=() if refusals else tuple(_steps(situation, options, members)),
+        members=tuple(members),
     )
 
 
@@ -118,7 +99,7 @@ def _about_source(situation: Situation, options: Mapping[str, Any]) -> Iterator[
             f"The backup has still to be prepared, and {source.tool_problem}",
             f"Prepare it with mariadb-backup {source.series[0]}.{source.series[1]}, then restore the prepared backup.",
         )
-    for place in situation.places:
+    for place in situation.directories:
         if _inside(source.path, place.path) or _inside(place.path, source.path):
             yield Refusal(
                 f"The backup {source.path} and the {place.role} directory {place.path} lie in each other.",
@@ -174,7 +155,7 @@ def _about_service(situation: Situation, options: Mapping[str, Any]) -> Iterator
 def _about_existing_data(situation: Situation, options: Mapping[str, Any]) -> Iterator[Refusal]:
     if options["existing_data"] != "fail":
         return
-    for place in situation.places:
+    for place in situation.directories:
         if place.entries:
             yield Refusal(
                 f"The {place.role} directory {place.path} is not empty: {_names(place.entries)}.",
@@ -185,33 +166,21 @@ def _about_existing_data(situation: Situation, options: Mapping[str, Any]) -> It
 def _written_bytes(situation: Situation, options: Mapping[str, Any]) -> dict[int, int]:
     """Return how many bytes staging writes on each device."""
     source, datadir = situation.source, situation.datadir
-    shares_blocks = source.device == datadir.device and (options["method"] == "move" or datadir.reflink)
+    shares_blocks = source.device == datadir.device and (options["method"] == "move" or source.reflink)
     needs = {datadir.device: SPARE_BYTES + (0 if shares_blocks else source.size_bytes)}
-    for place in situation.places:
+    for place in situation.directories:
         if place.device != datadir.device:
-            needs[place.device] = needs.get(place.device, SPARE_BYTES) + source.special_bytes.get(place.role, 0)
+            needs[place.device] = needs.get(place.device, SPARE_BYTES) + source.special_bytes.get(place.path, 0)
     return needs
 
 
 def _about_file_systems(situation: Situation, options: Mapping[str, Any]) -> Iterator[Refusal]:
-    for place in situation.places:
-        if place.read_only:
-            yield Refusal(
-                f"The file system of {place.path} is read-only.",
-                "Find out why (dmesg names disk errors), mount it read-write, then run this task again.",
-            )
-        if place.lower_layer and not place.mount_point:
-            yield Refusal(
-                f"{place.path} comes from the lower layer of an overlay file system, where it cannot be renamed.",
-                "Give the server a volume or a directory that was made on this host, or mount the overlay with"
-                " redirect_dir=on.",
-            )
     freed: dict[int, int] = {}
     if options["existing_data"] == "delete_first":
-        for place in situation.places:
+        for place in situation.directories:
             freed[place.device] = freed.get(place.device, 0) + place.used_bytes
     for device, need in _written_bytes(situation, options).items():
-        place = next(place for place in situation.places if place.device == device)
+        place = next(place for place in situation.directories if place.device == device)
         free = place.free_bytes + freed.get(device, 0)
         if free < need:
             yield Refusal(
@@ -221,7 +190,7 @@ def _about_file_systems(situation: Situation, options: Mapping[str, Any]) -> Ite
             )
     datadir = situation.datadir
     inodes = situation.source.files + SPARE_INODES
-    if datadir.free_inodes < inodes:
+    if datadir.free_inodes is not None and datadir.free_inodes < inodes:
         yield Refusal(
             f"Staging needs {inodes} inodes on the file system of {datadir.path}, and {datadir.free_inodes} are free.",
             "Remove small files there, or give the server a file system with more inodes.",
@@ -250,18 +219,18 @@ def _warnings(situation: Situation, options: Mapping[str, Any]) -> Iterator[str]
     if options["topology"] == "allow":
         yield from situation.server.topology
     datadir = situation.datadir
-    if datadir.mount_point and options["existing_data"] == "keep" and situation.has_data:
+    if datadir.facts.mount_point and options["existing_data"] == "keep" and situation.has_data:
         yield (
-            f"{datadir.path} is a mount point, so the old set is kept inside of it, in {MOUNT_ROOM}. Until it is"
-            f" removed, the server lists a schema #mysql50#{MOUNT_ROOM} unless ignore_db_dirs={MOUNT_ROOM} is set."
+            f"{datadir.path} is a mount point, so the old set is kept inside of it, in {INSIDE}. Until it is"
+            f" removed, the server lists a schema #mysql50#{INSIDE} unless ignore_db_dirs={INSIDE} is set."
         )
     if options["existing_data"] == "delete_first" and situation.has_data:
         yield "existing_data is delete_first: once the old data is deleted there is no way back to it."
 
 
-def _steps(situation: Situation, options: Mapping[str, Any], members: tuple[Member, ...]) -> Iterator[dict[str, str]]:
+def _steps(situation: Situation, options: Mapping[str, Any], members: Sequence[Member]) -> Iterator[dict[str, str]]:
     source, service, datadir = situation.source, situation.service, situation.datadir
-    staging = next(member.staged for member in members if member.role == "datadir")
+    staging = members[0].staged
     first = options["existing_data"] == "delete_first" and situation.has_data
     if first:
         yield _step("verify", "verify the whole backup", source.path)
@@ -270,14 +239,14 @@ def _steps(situation: Situation, options: Mapping[str, Any], members: tuple[Memb
             yield _step("delete", "delete the old data", member.live)
     how = options["method"]
     if how == "auto":
-        how = "reflink" if source.device == datadir.device and datadir.reflink else "copy"
+        how = "reflink" if source.reflink else "copy"
     size = f"{source.size_bytes // MIB} MiB in {source.files} files"
     yield _step("stage", f"{how} the backup ({size})", f"{source.path} -> {staging}")
     if source.needs_prepare:
         yield _step("prepare", "apply the log", staging)
     for member in members:
-        if member.role != "datadir" and set(member.role.split("+")) - {"binlog", "relaylog"}:
-            yield _step("verify", f"place the files of {member.role}", member.staged)
+        if set(member.place.roles) & INNODB_ROLES:
+            yield _step("verify", "place the files of " + ", ".join(member.place.roles), member.staged)
     for name in situation.carried:
         yield _step("verify", "carry over", f"{datadir.path}/{name}")
     yield _step("verify", "prove the set, set its owner, sync", f"{service.user}:{service.group} {staging}")

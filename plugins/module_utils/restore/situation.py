@@ -8,13 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Mapping
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout import Place
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.members import PlaceFacts
+
 
 @dataclass(frozen=True)
 class Source:
     """The backup.
 
-    ``problems`` are the proof's findings in words; ``needs_prepare`` says that the log has still to be applied.
-    Sizes are bytes. ``metadata`` is what the backup says of itself, JSON-able.
+    ``problems`` are the proof's findings in words; ``needs_prepare`` says that the log has still to be applied, ``reflink``
+    that the datadir's file system can share its blocks.
+    Sizes are bytes; ``special_bytes`` are those that leave the datadir, by the directory they go to. ``metadata`` is what the backup says of itself, JSON-able.
     """
 
     path: str
@@ -34,6 +38,7 @@ class Source:
     binlog_file: str | None
     binlog_position: int | None
     device: int
+    reflink: bool
     has_manifest: bool
     has_checksums: bool
     rocksdb: bool
@@ -42,30 +47,30 @@ class Source:
 
 
 @dataclass(frozen=True)
-class PlaceFacts:
-    """One directory of the set.
+class Directory:
+    """One directory of the set and its file system.
 
-    ``entries`` are the names in it that belong to the set (every name but the allowed ones for the datadir).
-    ``free_bytes`` and ``free_inodes`` are those of its file system, or of its parent's when it does not exist.
-    ``lower_layer``: an overlay file system would refuse to rename it.
+    ``facts`` decide how it changes hands. ``entries`` are the names in it that belong to the set, but for those
+    that the emptiness check allows. ``free_*`` are those of its file system; no limit of inodes is None.
     """
 
-    role: str
-    path: str
-    exists: bool
-    shared: bool
-    mount_point: bool
+    place: Place
+    facts: PlaceFacts
     entries: tuple[str, ...]
-    foreign: tuple[str, ...]
     device: int
     free_bytes: int
-    free_inodes: int
+    free_inodes: int | None
     used_bytes: int
-    read_only: bool
-    lower_layer: bool
-    exchangeable: bool
-    reflink: bool
-    symlinks: tuple[str, ...] = ()
+
+    @property
+    def role(self) -> str:
+        """The place's first role."""
+        return self.place.role
+
+    @property
+    def path(self) -> str:
+        """The place's real path."""
+        return self.place.path
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ class Situation:
     """Everything that the plan judges."""
 
     source: Source
-    places: tuple[PlaceFacts, ...]
+    directories: tuple[Directory, ...]
     service: ServiceFacts
     server: ServerState
     innodb_differences: tuple[str, ...]
@@ -113,11 +118,11 @@ class Situation:
     not_carried: tuple[str, ...]
 
     @property
-    def datadir(self) -> PlaceFacts:
-        """The datadir's own facts."""
-        return next(place for place in self.places if place.role == "datadir")
+    def datadir(self) -> Directory:
+        """The datadir."""
+        return self.directories[0]
 
     @property
     def has_data(self) -> bool:
         """Whether anything of an old set is there."""
-        return any(place.entries for place in self.places)
+        return any(directory.entries for directory in self.directories)

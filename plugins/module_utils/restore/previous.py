@@ -1,0 +1,136 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What restores kept aside: put it back into service, keep the new data for good, or delete what is old."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.inspect import disk_usage
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.place import remove_tree
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive, probe
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore import journal as journals, wayback
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.host import Host, open_host
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching import (
+    hold_and_stop,
+    members_of,
+)
+
+
+def _kept(journal: Journal) -> list[str]:
+    """Return the directories outside of service that this run left: previous sets and failed ones."""
+    paths = []
+    for member in members_of(journal):
+        paths += [member.previous, wayback.failed_path(member.staged)]
+    return [path for path in paths if os.path.lexists(path)]
+
+
+def _in_place(journal: Journal) -> bool:
+    """Whether the run's new set is (or may be) in service and its old one is kept."""
+    return (
+        journal["state"] in (journals.COMMITTED, journals.UNDECIDED, journals.ACCEPTED)
+        and journal["had_data"]
+    )
+
+
+def _decided(host: Host, ctx: Context) -> Journal | None:
+    journal = journals.current(ctx.state_dir, host.layout.datadir)
+    if journal is not None and journal["state"] == journals.RUNNING and journal["direction"] != journals.BACK:
+        raise MariabackupError(
+            f"Restore {journal['id']} is unfinished, in its phase {journal['phase']}.",
+            "Run the same restore again: it finishes, or says that you have to decide.",
+        )
+    return journal
+
+
+def _result(host: Host, changed: bool, run: str | None, previous: str | None, removed: list[str]) -> dict[str, Any]:
+    return {
+        "changed": changed,
+        "datadir": host.layout.datadir,
+        "run": run,
+        "previous_datadir": previous,
+        "removed": removed,
+    }
+
+
+def _restored(host: Host, ctx: Context, params: dict[str, Any], write: bool) -> dict[str, Any]:
+    journal = _decided(host, ctx)
+    if journal is None or journal["state"] == journals.RETURNED:
+        return _result(host, False, journal["id"] if journal else None, None, [])
+    previous = members_of(journal)[0].previous
+    back = journal["direction"] == journals.BACK
+    if not back and not _in_place(journal):
+        raise MariabackupError(
+            f"Restore {journal['id']} has kept no previous data of {host.layout.datadir}.",
+            "Restore a backup instead; only existing_data: keep leaves the old data for this.",
+        )
+    if not back and not os.path.lexists(previous) and not os.path.lexists(members_of(journal)[0].staged):
+        raise MariabackupError(
+            f"The previous data of {host.layout.datadir} ({previous}) is gone.", "Restore a backup instead."
+        )
+    if write:
+        wayback.go_back(journal, host.service, ctx, {**params, "failed_data": "keep"}, kill=False)
+    return _result(host, True, journal["id"], wayback.failed_path(members_of(journal)[0].staged), [])
+
+
+def _accepted(host: Host, ctx: Context, params: dict[str, Any], write: bool) -> dict[str, Any]:
+    journal = _decided(host, ctx)
+    if journal is None or journal["state"] != journals.UNDECIDED:
+        return _result(host, False, journal["id"] if journal else None, None, [])
+    if write:
+        service = host.service
+        if service.restricted() or not service.active():
+            # A server with our restrictions has to start anew: nothing but its option files may decide from now on.
+            hold_and_stop(journal, service, ctx, params["stop_timeout"])
+            wayback.serve_again(journal, service, params)
+        journal.write(state=journals.ACCEPTED)
+    return _result(host, True, journal["id"], members_of(journal)[0].previous, [])
+
+
+def _absent(host: Host, ctx: Context, params: dict[str, Any], write: bool) -> dict[str, Any]:
+    limit = time.time() - (params["older_than"] or 0)
+    _decided(host, ctx)
+    removed: list[str] = []
+    freed = 0
+    for journal in journals.all_runs(ctx.state_dir, host.layout.datadir):
+        if journal.unfinished or os.stat(journal.path).st_mtime > limit:
+            continue
+        for path in _kept(journal):
+            removed.append(path)
+            freed += disk_usage(path).allocated
+            if write:
+                remove_tree(path)
+        if write:
+            for member in members_of(journal):
+                wayback.remove_room(member.live)
+    return {**_result(host, bool(removed), None, None, removed), "freed_bytes": freed}
+
+
+_STATES = {"restored": _restored, "accepted": _accepted, "absent": _absent}
+
+
+def check(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
+    """Say what ``run`` would do; nothing is written."""
+    with ctx.phase("plan"):
+        host = open_host(params, ctx.state_dir)
+        probe(ctx.state_dir, host.layout.datadir, "previous_datadir")
+        return {"freed_bytes": 0, **_STATES[params["state"]](host, ctx, params, False)}
+
+
+def run(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
+    """Bring the kept data of a datadir to ``state``.
+
+    Raises:
+        MariabackupError: there is nothing to put back, a restore is unfinished, or a server does not stop or start.
+    """
+    with ctx.phase("plan"):
+        host = open_host(params, ctx.state_dir)
+    with exclusive(ctx.state_dir, host.layout.datadir, "previous_datadir"), ctx.phase(params["state"]):
+        result = _STATES[params["state"]](host, ctx, params, True)
+    return {"freed_bytes": 0, **result, "log_path": ctx.log_path}

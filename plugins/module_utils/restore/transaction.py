@@ -1,0 +1,372 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The restore transaction: its phases in their order, what a failure in each of them leads to, and how it goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from typing import Any, Iterator, Mapping
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive, probe
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore import (
+    facts,
+    journal as journals,
+    opening,
+    resume,
+    staging,
+    wayback,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.audit import record
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.host import SERVICE_OPTIONS, Host, open_host
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.plan import Plan, make_plan
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.situation import Situation
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching import (
+    hold_and_stop,
+    make_durable_hold,
+    swap,
+    swap_state,
+)
+
+
+def undecided_error(journal: Journal) -> MariabackupError:
+    """Return the refusal that every call gets while a person has to decide between two sets."""
+    previous = [member["previous"] for member in journal["members"]][0]
+    return MariabackupError(
+        f"Restore {journal['id']} of {journal['source']['path']} was interrupted after the new data was in place, and the"
+        " server has been opened on it since, so it may have been written to.",
+        "Decide with the module previous_datadir: state accepted keeps the new data,"
+        f" state restored puts the old data ({previous}) back. Neither deletes anything.",
+        phase=journal["phase"],
+        details={"run": journal["id"], "undecided": True, "rolled_back": False},
+    )
+
+
+def refuse(plan: Plan) -> None:
+    """Raise the plan's refusals as one error, all of them, so that the reader mends them in one go."""
+    if not plan.refusals:
+        return
+    causes = [refusal.cause for refusal in plan.refusals]
+    actions = list(dict.fromkeys(refusal.action for refusal in plan.refusals))
+    raise MariabackupError(
+        " ".join(causes),
+        " ".join(actions) + " Nothing has been changed.",
+        phase="plan",
+        details={
+            "refusals": [{"cause": refusal.cause, "action": refusal.action} for refusal in plan.refusals],
+            "rolled_back": False,
+        },
+    )
+
+
+def check(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
+    """Plan the restore for check mode: the same facts, the same refusals, nothing written."""
+    with ctx.phase("plan"):
+        host = open_host(params, ctx.state_dir)
+        probe(ctx.state_dir, host.layout.datadir, "restore")
+        done = committed_run(params, ctx, host)
+        if done is not None:
+            return {**done["result"], "changed": False, "plan": []}
+        unfinished = journals.current(ctx.state_dir, host.layout.datadir)
+        if unfinished is not None and unfinished.unfinished:
+            way = resume.decide(standing(unfinished, host))
+            if way == resume.UNDECIDED:
+                raise undecided_error(unfinished)
+            if way != resume.DISCARD:
+                step = {"phase": unfinished["phase"], "action": "continue", "detail": f"{unfinished['id']}: {way}"}
+                return {"changed": True, "plan": [step], "rolled_back": False, "datadir": host.layout.datadir}
+        situation = facts.gather(params, ctx, host, write=False)
+        plan = make_plan(situation, params, journals.new_run_id())
+        refuse(plan)
+        for warning in plan.warnings:
+            ctx.warn(warning)
+        return {
+            **known_result(situation, plan, params),
+            "changed": True,
+            "plan": list(plan.steps),
+            "diff": difference(situation, plan),
+        }
+
+
+def difference(situation: Situation, plan: Plan) -> dict[str, str]:
+    """Return what diff mode shows: what each directory holds before and after."""
+    source = situation.source
+    before, after = [], []
+    for directory, member in zip(situation.directories, plan.members):
+        count = len(directory.entries)
+        before.append(f"{directory.path}: {count} entries" if count else f"{directory.path}: empty")
+        after.append(f"{directory.path}: backup {source.backup_id} of {source.server_version} ({source.path})")
+        if count:
+            after.append(f"{member.previous}: {count} entries")
+    return {"before": "\n".join(before) + "\n", "after": "\n".join(after) + "\n"}
+
+
+def known_result(situation: Situation, plan: Plan, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the result keys that the plan knows already."""
+    source = situation.source
+    kept = situation.has_data and params["existing_data"] == "keep"
+    return {
+        "backup_id": source.backup_id,
+        "source": source.path,
+        "method": staging.method_of(situation, params),
+        "datadir": situation.datadir.path,
+        "previous_datadir": plan.members[0].previous if kept else None,
+        "server_version": situation.server.version,
+        "gtid": source.gtid,
+        "binlog_file": source.binlog_file,
+        "binlog_position": source.binlog_position,
+        "bytes": source.size_bytes,
+        "files": source.files,
+        "rolled_back": False,
+    }
+
+
+def committed_run(params: Mapping[str, Any], ctx: Context, host: Host) -> Journal | None:
+    """Return the committed run that ``run_id`` names, if there is one."""
+    if not params["run_id"]:
+        return None
+    for journal in journals.all_runs(ctx.state_dir, host.layout.datadir):
+        if journal.get("run_id") == params["run_id"] and journal["state"] == journals.COMMITTED:
+            return journal
+    return None
+
+
+def standing(journal: Journal, host: Host) -> resume.Standing:
+    """Look at the disk and at the server, and say how an interrupted run stands."""
+    return resume.Standing(
+        state=journal["state"],
+        phase=journal["phase"],
+        direction=journal["direction"],
+        rebooted=journal.rebooted,
+        opened=opening.opened_by_others(host.service),
+        swapped=swap_state(journal),
+        had_data=journal["had_data"],
+        deleted=bool(journal.get("deleted")),
+    )
+
+
+def run(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
+    """Restore a backup, or go on with a restore that was interrupted, and return the result keys.
+
+    Raises:
+        MariabackupError: see the phases; ``rolled_back`` among its details tells whether the old data was swapped back.
+    """
+    started = time.monotonic()
+    with ctx.phase("plan"):
+        host = open_host(params, ctx.state_dir)
+    with exclusive(ctx.state_dir, host.layout.datadir, "restore"):
+        done = committed_run(params, ctx, host)
+        if done is not None:
+            return {**done["result"], "changed": False}
+        restore = Restore(params, ctx, host)
+        try:
+            result = restore.go_on_or_begin()
+        except MariabackupError as error:
+            error.details.setdefault("rolled_back", False)
+            record(ctx, params, restore.journal, "failed", str(error))
+            raise
+        result["duration_seconds"] = round(time.monotonic() - started, 3)
+        result["phases"] = ctx.phases
+        record(ctx, params, restore.journal, "restored", "")
+        return {**result, "changed": True, "log_path": ctx.log_path}
+
+
+class Restore:
+    """One run: the journal, and the phases that are still to be done."""
+
+    def __init__(self, params: dict[str, Any], ctx: Context, host: Host) -> None:
+        self.params = params
+        self.ctx = ctx
+        self.host = host
+        self.journal: Journal | None = None
+
+    @contextlib.contextmanager
+    def phase(self, journal: Journal, name: str) -> Iterator[None]:
+        """Journal a phase, then do it; the breakpoints before and after it are where the fault tests stop it."""
+        with self.ctx.phase(name):
+            journal.write(phase=name)
+            self.ctx.point(f"{name}-before")
+            yield
+            self.ctx.point(f"{name}-after")
+
+    def go_on_or_begin(self) -> dict[str, Any]:
+        """Finish what an earlier run left, or begin a new one."""
+        earlier = journals.current(self.ctx.state_dir, self.host.layout.datadir)
+        if earlier is None or not earlier.unfinished:
+            return self.begin(None)
+        way = resume.decide(standing(earlier, self.host))
+        self.ctx.log(f"run {earlier['id']} is unfinished ({earlier['phase']}, {earlier['direction']}): {way}")
+        if way == resume.UNDECIDED:
+            earlier.write(state=journals.UNDECIDED)
+            raise undecided_error(earlier)
+        if way == resume.BACK:
+            wayback.finish(earlier, self.host.service, self.ctx, self.params)
+            return self.begin(None)
+        if way == resume.DISCARD or way == resume.SWITCH and not staging.is_staged(earlier):
+            staging.discard(earlier, self.ctx)
+            # Where the old data was deleted first the server is held, and must be until the new data is there.
+            if self.host.service.held() and not earlier.get("deleted"):
+                wayback.serve_again(earlier, self.host.service, self.params)
+            earlier.write(state=journals.RETURNED)
+            return self.begin(earlier.get("survey") if earlier.get("deleted") else None)
+        if os.path.realpath(self.params["target_dir"]) != earlier["source"]["path"]:
+            raise MariabackupError(
+                f"A restore of {earlier['source']['path']} ({earlier['id']}) is unfinished, in its phase {earlier['phase']}.",
+                "Run that restore again to finish it, or put the old data back with previous_datadir, state: restored.",
+            )
+        self.journal = earlier
+        if way == resume.SWITCH:
+            return self.switch(earlier)
+        return self.bring_up(earlier, checked=way == resume.COMMIT)
+
+    def begin(self, survey: dict[str, Any] | None) -> dict[str, Any]:
+        """Plan and do a new run."""
+        identity = journals.new_run_id()
+        with self.ctx.phase("plan"):
+            situation = facts.gather(self.params, self.ctx, self.host, write=True)
+            plan = make_plan(situation, self.params, identity)
+            refuse(plan)
+            for warning in plan.warnings:
+                self.ctx.warn(warning)
+            journal = self.journal = journals.create(
+                self.ctx.state_dir,
+                self.host.layout.datadir,
+                identity,
+                phase="plan",
+                run_id=self.params["run_id"],
+                options={name: self.params[name] for name in SERVICE_OPTIONS},
+                source={"path": situation.source.path, "backup_id": situation.source.backup_id},
+                situation=facts.summary(situation, self.params),
+                members=[member.as_dict() for member in plan.members],
+                lock_files=list(self.host.layout.lock_files),
+                survey=survey,
+                had_data=situation.has_data,
+                result=known_result(situation, plan, self.params),
+            )
+            self.ctx.point("plan-after")
+        delete_first = self.params["existing_data"] == "delete_first" and situation.has_data
+        try:
+            if delete_first:
+                self.delete_old_data(journal)
+            with self.phase(journal, "stage"):
+                staging.stage(journal, situation, self.params, self.ctx)
+            if situation.source.needs_prepare:
+                with self.phase(journal, "prepare"):
+                    staging.prepare(journal, self.params, self.ctx)
+            with self.phase(journal, "verify"):
+                staging.verify(journal, situation, self.host, self.params, self.ctx)
+        except BaseException as error:
+            self.give_up(journal, error)
+            raise
+        return self.switch(journal)
+
+    def delete_old_data(self, journal: Journal) -> None:
+        """Delete the old set for a disk that cannot hold both; the source is verified whole before."""
+        with self.phase(journal, "verify-source"):
+            staging.verify_source(journal, self.params, self.ctx)
+        with self.phase(journal, "delete"):
+            hold_and_stop(journal, self.host.service, self.ctx, self.params["stop_timeout"])
+            make_durable_hold(journal, self.host.service, self.params["_runner"])
+            journal.write(deleted=True)
+            staging.delete_old(journal, self.ctx)
+
+    def give_up(self, journal: Journal, error: BaseException) -> None:
+        """End a run before the swap: remove what was staged and leave the old data as it is, served as before."""
+        staging.discard(journal, self.ctx)
+        if journal.get("deleted"):
+            if isinstance(error, MariabackupError):
+                error.action += " The old data was deleted first; the service is held until a restore succeeds."
+            return
+        if journal.get("survey"):
+            wayback.serve_again(journal, self.host.service, self.params)
+        journal.write(state=journals.RETURNED)
+
+    def switch(self, journal: Journal) -> dict[str, Any]:
+        """Stop the old server and exchange the sets."""
+        service = self.host.service
+        try:
+            with self.phase(journal, "stop"):
+                opening.note_old_history(journal, self.host, self.params, self.ctx)
+                hold_and_stop(journal, service, self.ctx, self.params["stop_timeout"])
+                opening.stage_gtid_state(journal, self.host, self.params, self.ctx)
+        except BaseException as error:
+            with self.ctx.phase("back"):
+                self.leave_old(journal, error)
+            raise
+        try:
+            with self.phase(journal, "swap"):
+                swap(journal, service, self.ctx, self.params["_runner"])
+        except BaseException as error:
+            self.go_back(journal, error)
+            raise
+        return self.bring_up(journal, checked=False)
+
+    def bring_up(self, journal: Journal, *, checked: bool) -> dict[str, Any]:
+        """Start the server on the new set, check it, and open it; ``checked`` when that was done by an earlier run."""
+        service = self.host.service
+        if not journal.get("swapped"):
+            # Killed right after the last exchange: the steps that only tidy are still to be done.
+            swap(journal, service, self.ctx, self.params["_runner"])
+        try:
+            health = journal.get("health") or "not_started"
+            if self.params["start"]:
+                if not checked:
+                    with self.phase(journal, "start"):
+                        opening.start(journal, self.host, self.params, self.ctx)
+                    with self.phase(journal, "health"):
+                        health = opening.check(journal, self.host, self.params, self.ctx)
+                        journal.write(health=health, healthy_at=time.time())
+            with self.phase(journal, "commit"):
+                opening.finish_data(journal, self.host, self.params, self.ctx)
+        except BaseException as error:
+            self.go_back(journal, error)
+            raise
+        with self.ctx.phase("commit"):
+            opening.open_server(journal, self.host, self.params, self.ctx)
+            wayback.settle_previous(journal, self.params)
+            self.ctx.point("commit-settled")
+            result = {**journal["result"], "health": health, "rolled_back": False}
+            stopped, healthy = journal.get("stopped_at"), journal.get("healthy_at")
+            result["downtime_seconds"] = round(healthy - stopped, 3) if stopped and healthy else 0.0
+            journal.write(state=journals.COMMITTED, result=result)
+        return result
+
+    def leave_old(self, journal: Journal, error: BaseException) -> None:
+        """The old server did not stop, or the directories are in use: it serves on, and what was staged goes."""
+        staging.discard(journal, self.ctx)
+        if isinstance(error, MariabackupError):
+            error.details["rolled_back"] = False
+        survey = journal.get("survey")
+        if survey and self.host.service.held():
+            wayback.serve_again(journal, self.host.service, self.params)
+        journal.write(state=journals.RETURNED)
+
+    def go_back(self, journal: Journal, error: BaseException) -> None:
+        """Put the old set back and serve it, or say why not; always called inside an ``except``."""
+        foreseen = error if isinstance(error, MariabackupError) else None
+        if journal.get("deleted") or not journal["had_data"] and not self.params["rollback_on_failure"]:
+            if foreseen:
+                foreseen.action += " There is no old data to go back to; run the same task again to go on."
+            return
+        if not self.params["rollback_on_failure"]:
+            journal.write(state=journals.UNDECIDED)
+            if foreseen:
+                foreseen.action += " The new data is left in place; previous_datadir (restored, accepted) decides."
+            return
+        try:
+            with self.ctx.phase("back"):
+                wayback.go_back(journal, self.host.service, self.ctx, self.params)
+        except MariabackupError as second:
+            if foreseen:
+                foreseen.cause += f" The way back failed as well: {second.cause}"
+                foreseen.action = f"{second.action} {foreseen.action}"
+            return
+        if foreseen:
+            foreseen.details["rolled_back"] = True
+            served = "The old data was swapped back." if journal["had_data"] else "The directories are as they were."
+            foreseen.cause += f" {served}"

@@ -1,0 +1,111 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way back to the old set, and what becomes of the sets that are not in service."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any, Mapping
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.exchange import move
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout import INSIDE
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.place import remove_tree
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore import journal as journals
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching import (
+    hold_and_stop,
+    members_of,
+    swap_back,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.server.service import Service, Survey
+
+# Seconds for a server on data that is given up to stop by itself before it is ended.
+NEW_SERVER_STOP = 60.0
+
+
+def go_back(
+    journal: Journal, service: Service, ctx: Context, params: Mapping[str, Any], *, kill: bool = True
+) -> None:
+    """Swap the old set back and serve it as before; may be called again after a kill.
+
+    Args:
+        journal: the run that is taken back.
+        service: its service.
+        ctx: the job.
+        params: the module's options.
+        kill: end a server that does not stop in time: its data is given up, and nobody could write to it.
+
+    Raises:
+        MariabackupError: the old set is not (completely) back, or its server does not start; the server is held then.
+    """
+    # The half-way point is the one place where stopping is worse than going on.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    journal.write(direction=journals.BACK)
+    ctx.point("back-before")
+    hold_and_stop(journal, service, ctx, NEW_SERVER_STOP if kill else params["stop_timeout"], kill=kill)
+    service.remove_restrictions()
+    swap_back(journal, service, ctx, params["_runner"])
+    ctx.point("back-swapped")
+    keep_failed(journal, params)
+    serve_again(journal, service, params)
+    journal.write(state=journals.RETURNED)
+    ctx.point("back-after")
+
+
+def finish(journal: Journal, service: Service, ctx: Context, params: Mapping[str, Any]) -> None:
+    """Finish a way back that was interrupted."""
+    with ctx.phase("back"):
+        go_back(journal, service, ctx, params)
+
+
+def serve_again(journal: Journal, service: Service, params: Mapping[str, Any]) -> None:
+    """Lift the hold and bring the service to where it was found, without any restriction of ours."""
+    survey = Survey.from_json(journal["survey"])
+    if survey.was_active or survey.triggers:
+        # A server that did not run is not started; its sockets are what they were.
+        service.release()
+        service.start(params["start_timeout"], triggers=survey.triggers)
+    else:
+        service.release()
+
+
+def failed_path(staged: str) -> str:
+    """Return where a new set is kept that did not come up."""
+    directory, name = os.path.split(staged)
+    head, _separator, run = name.rpartition("restore-")
+    return os.path.join(directory, f"{head}failed-{run}")
+
+
+def keep_failed(journal: Journal, params: Mapping[str, Any]) -> None:
+    """Keep the new set that was given up under its own name, or delete it, as ``failed_data`` says."""
+    for member in members_of(journal):
+        failed = failed_path(member.staged)
+        if os.path.lexists(member.staged):
+            move(member.staged, failed)
+        if params["failed_data"] == "delete" and os.path.lexists(failed):
+            remove_tree(failed)
+        remove_room(member.live)
+
+
+def settle_previous(journal: Journal, params: Mapping[str, Any]) -> None:
+    """Delete the old set after the commit, or keep it, as ``existing_data`` says; empty ones always go."""
+    for member in members_of(journal):
+        if not os.path.lexists(member.previous):
+            pass
+        elif not journal["had_data"] or params["existing_data"] != "keep":
+            remove_tree(member.previous)
+        if os.path.lexists(member.staged):
+            remove_tree(member.staged)  # what is left of a set that went in entry by entry: an empty directory
+        remove_room(member.live)
+
+
+def remove_room(live: str) -> None:
+    """Remove the room inside a mount point when nothing is kept in it any more."""
+    try:
+        os.rmdir(os.path.join(live, INSIDE))
+    except OSError:
+        pass  # it holds a kept set, or was never made
