@@ -1,0 +1,202 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The manifest beside a backup: what it is, where it comes from, and every file with its size and checksum.
+
+The format is described in docs/manifest.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Any, Mapping
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import write_json
+
+SCHEMA_VERSION = 1
+SUFFIX = ".manifest.json"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# Settings of backup-my.cnf that can hold a secret: this one may be a password in clear.
+_SECRET_OPTIONS = frozenset({"file_key_management_filekey", "aws_key_management_master_key_id"})
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One file of a backup: its size in bytes and, unless the backup was taken without, its checksum."""
+
+    size: int
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is known of a backup at the moment when it was proven.
+
+    Attributes:
+        id: sorts by time, ends in a random suffix.
+        uuid: of the tool's info file.
+        host, instance: where it was taken: host name, and the server's datadir.
+        created: end of the run, UTC, ISO 8601.
+        base_id: the backup that this one is an increment of.
+        layout: the settings by which the files were written (``backup-my.cnf``), secrets left out.
+        checksum: ``sha256`` or ``none``.
+        prepared, exported: the state in which ``files`` describes it.
+        files: by path inside of the backup, ``/`` between the parts.
+    """
+
+    id: str
+    type: str
+    created: str
+    host: str
+    instance: str | None
+    server_version: str | None
+    tool_version: str | None
+    from_lsn: int
+    to_lsn: int
+    last_lsn: int
+    uuid: str | None = None
+    base_id: str | None = None
+    label: str | None = None
+    gtid: str = ""
+    binlog_file: str | None = None
+    binlog_position: int | None = None
+    duration_seconds: float = 0.0
+    prepared: bool = False
+    exported: bool = False
+    checksum: str = "none"
+    compression: str = "none"
+    encrypted: bool = False
+    schemas: list[str] = field(default_factory=list)
+    layout: dict[str, str] = field(default_factory=dict)
+    files: dict[str, FileEntry] = field(default_factory=dict)
+
+    @property
+    def size_bytes(self) -> int:
+        """The sum of the files' sizes."""
+        return sum(entry.size for entry in self.files.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the manifest as it is written."""
+        value = asdict(self)
+        value["files"] = {
+            path: {"size": entry.size, **({"sha256": entry.sha256} if entry.sha256 else {})}
+            for path, entry in self.files.items()
+        }
+        return {"schema_version": SCHEMA_VERSION, **value, "size_bytes": self.size_bytes, "file_count": len(self.files)}
+
+
+def manifest_path(target_dir: str) -> str:
+    """Return where the manifest of a bare backup directory lies: beside it, or it would be copied into datadirs."""
+    return target_dir.rstrip("/") + SUFFIX
+
+
+def safe_layout(options: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what may be secret."""
+    return {name: value for name, value in sorted(options.items()) if name not in _SECRET_OPTIONS}
+
+
+def parse_manifest(value: Any) -> Manifest:
+    """Check a decoded manifest and build it (pure).
+
+    Raises:
+        ValueError: what is wrong with it.
+    """
+    if not isinstance(value, dict):
+        raise ValueError("it is not a JSON object")
+    version = value.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"its schema_version is {version!r}, this release reads {SCHEMA_VERSION}")
+    _expect(value, ("id", "type", "created", "host"), str, False)
+    _expect(
+        value,
+        ("instance", "server_version", "tool_version", "uuid", "base_id", "label", "binlog_file"),
+        str,
+        True,
+    )
+    _expect(value, ("from_lsn", "to_lsn", "last_lsn", "size_bytes", "file_count"), int, False)
+    _expect(value, ("binlog_position",), int, True)
+    _expect(value, ("prepared", "exported", "encrypted"), bool, False)
+    _expect(value, ("gtid", "checksum", "compression"), str, False)
+    if value["checksum"] not in ("sha256", "none"):
+        raise ValueError(f"checksum is {value['checksum']!r}")
+    duration = value.get("duration_seconds")
+    if isinstance(duration, bool) or not isinstance(duration, (int, float)):
+        raise ValueError("duration_seconds is not a number")
+    layout, schemas = value.get("layout"), value.get("schemas")
+    if not isinstance(layout, dict) or not all(isinstance(text, str) for text in layout.values()):
+        raise ValueError("layout is not a list of settings")
+    if not isinstance(schemas, list) or not all(isinstance(name, str) for name in schemas):
+        raise ValueError("schemas is not a list of names")
+    files = _parse_files(value.get("files"), value["checksum"] == "sha256")
+    if len(files) != value["file_count"] or sum(entry.size for entry in files.values()) != value["size_bytes"]:
+        raise ValueError("its list of files does not add up to size_bytes and file_count")
+    known = {name: value[name] for name in Manifest.__dataclass_fields__ if name in value and name != "files"}
+    return Manifest(files=files, **known)
+
+
+def _expect(value: dict[str, Any], names: tuple[str, ...], kind: type, optional: bool) -> None:
+    for name in names:
+        found = value.get(name)
+        if found is None and optional:
+            continue
+        if not isinstance(found, kind) or (kind is int and (isinstance(found, bool) or found < 0)):
+            raise ValueError(f"{name} is {'missing' if found is None else 'not ' + kind.__name__}")
+
+
+def _parse_files(value: Any, with_checksum: bool) -> dict[str, FileEntry]:
+    if not isinstance(value, dict):
+        raise ValueError("files is missing")
+    files: dict[str, FileEntry] = {}
+    for path, entry in value.items():
+        # The paths are joined to directories that we read and delete from: none may lead out of them.
+        if not path or path.startswith("/") or any(part in ("", ".", "..") for part in path.split("/")) or "\0" in path:
+            raise ValueError(f"files has the path {path!r}")
+        size = entry.get("size") if isinstance(entry, dict) else None
+        if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+            raise ValueError(f"files has no size for {path!r}")
+        digest = entry.get("sha256")
+        if (digest is not None or with_checksum) and not (isinstance(digest, str) and _SHA256.fullmatch(digest)):
+            raise ValueError(f"files has no sha256 for {path!r}")
+        files[path] = FileEntry(size, digest)
+    return files
+
+
+def read_manifest(path: str) -> Manifest | None:
+    """Read a manifest; None when there is no such file.
+
+    Raises:
+        MariabackupError: it is damaged, of another schema version, or cannot be read.
+    """
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return parse_manifest(json.load(stream))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        text = f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else str(error)
+        raise MariabackupError(
+            f"The manifest {path} cannot be used: {text}.",
+            "Use another backup. If you trust this one, move the manifest away: it is then checked like a backup "
+            "that was made by hand.",
+        ) from error
+
+
+def write_manifest(path: str, manifest: Manifest) -> None:
+    """Write a manifest, 0600, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    write_json(path, manifest.to_dict())
+
+
+def remove_manifest(path: str) -> None:
+    """Remove a manifest that no longer describes anything."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass

@@ -1,0 +1,299 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Is this directory a backup that can be restored? Decided from its bytes, never from a return code."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Callable, Sequence
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.hashing import hash_tree
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import (
+    INCOMPLETE_MARKER,
+    Inventory,
+    innodb_problems,
+    leftover_problems,
+    tables_problems,
+    take_inventory,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import Manifest, manifest_path
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import (
+    CONFIG_FILE,
+    CORRUPTED_PAGES_FILE,
+    BackupMetadata,
+    build,
+    read_metadata_files,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.redo import (
+    Problem,
+    check_prepared_redo,
+    check_raw_redo,
+    read_redo_header,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.tool.version import ServerVersion
+
+PREPARING_SUFFIX = ".preparing"
+_SHOWN = 10
+
+
+@dataclass
+class Proof:
+    """What was found in a directory.
+
+    Attributes:
+        path: the directory.
+        metadata: None when it does not describe itself as a backup.
+        problems: each one keeps the backup from being used.
+        warnings: what a reader may want to know and nobody can decide.
+        prepared: it says so and the bytes agree.
+        files, size_bytes, stored_bytes, schemas, isl_files: of ``Inventory``.
+        redo_encrypted: the server wrote an encrypted redo log.
+        encryption_plugin: the plugin that the backup's data needs to be prepared and started, if any.
+        verified: how far the proof went: ``sha256``, ``sizes`` (with a manifest) or ``structure`` (without).
+    """
+
+    path: str
+    metadata: BackupMetadata | None = None
+    manifest: Manifest | None = None
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    prepared: bool = False
+    redo_encrypted: bool = False
+    inventory: Inventory = field(default_factory=Inventory)
+    verified: str = "structure"
+
+    @property
+    def ok(self) -> bool:
+        """Nothing speaks against this backup."""
+        return not self.problems
+
+    @property
+    def files(self) -> dict[str, int]:
+        """Path and size of every file."""
+        return self.inventory.files
+
+    @property
+    def size_bytes(self) -> int:
+        """The sum of the files' sizes."""
+        return self.inventory.size_bytes
+
+    @property
+    def stored_bytes(self) -> int:
+        """What the files occupy on disk."""
+        return self.inventory.stored_bytes
+
+    @property
+    def schemas(self) -> list[str]:
+        """The schemas in it."""
+        return self.inventory.schemas
+
+    @property
+    def isl_files(self) -> dict[str, str]:
+        """Tables whose data lies outside of the datadir: path of the ``.isl`` file, place of the data."""
+        return self.inventory.isl_files
+
+    @property
+    def encryption_plugin(self) -> str | None:
+        """``file_key_management`` and the like, as the backup's ``backup-my.cnf`` names it."""
+        if self.metadata is None:
+            return None
+        value = self.metadata.options.get("plugin_load", "").split("=")[0].strip()
+        return value or None
+
+    @property
+    def server(self) -> ServerVersion | None:
+        """The version of the server from which it comes."""
+        return self.metadata.server if self.metadata else None
+
+    def require(self, action: str = "Use another backup.") -> BackupMetadata:
+        """Return the metadata of a backup that can be used.
+
+        Raises:
+            MariabackupError: with all that was found; ``details`` has the list ``problems``.
+        """
+        if self.problems or self.metadata is None:
+            texts = [problem.text for problem in self.problems]
+            raise MariabackupError(
+                f"The backup {self.path} cannot be used: {summary(texts)}", action, details={"problems": texts[:200]}
+            )
+        return self.metadata
+
+
+def summary(texts: Sequence[str]) -> str:
+    """Put findings into one line, the first few in full."""
+    shown = " ".join(texts[:_SHOWN])
+    return shown if len(texts) <= _SHOWN else f"{shown} ({len(texts) - _SHOWN} more.)"
+
+
+def preparing_marker(path: str) -> str:
+    """Return the file that stands beside a backup while it is prepared in place."""
+    return path.rstrip("/") + PREPARING_SUFFIX
+
+
+def inspect_backup(
+    path: str,
+    *,
+    manifest: Manifest | None = None,
+    verify_checksums: bool = False,
+    exact: bool = False,
+    threads: int | None = None,
+    on_bytes: Callable[[int], None] | None = None,
+) -> Proof:
+    """Examine a backup directory, made by us or by hand, prepared or not.
+
+    Args:
+        manifest: what ``read_manifest`` returned for it; without one the proof is weaker.
+        verify_checksums: read every file and compare it with the manifest.
+        exact: for a full backup that was prepared alone: the data must be exactly at its end.
+        threads: how many files are read at once; default: the number of processors.
+        on_bytes: called with the bytes read so far when checksums are verified.
+
+    Raises:
+        MariabackupError: the path is not a directory, or cannot be read.
+    """
+    if not os.path.isdir(path):
+        raise MariabackupError(f"{path} is not a directory.", "Name the directory of a backup.")
+    proof = Proof(path, manifest=manifest)
+    try:
+        _inspect(proof, verify_checksums, exact, threads or os.cpu_count() or 1, on_bytes)
+    except OSError as error:
+        raise MariabackupError(
+            f"The backup {path} cannot be read: {error.strerror or error} ({error.filename}).",
+            "Check the disk and the permissions, or use another backup.",
+        ) from error
+    return proof
+
+
+def _inspect(
+    proof: Proof, verify_checksums: bool, exact: bool, threads: int, on_bytes: Callable[[int], None] | None
+) -> None:
+    path = proof.path
+    proof.inventory = take_inventory(path)
+    files = proof.files
+    if os.path.lexists(os.path.join(path, INCOMPLETE_MARKER)):
+        proof.problems.append(
+            Problem("It is unfinished: the run that took it did not end. Take the backup again.", INCOMPLETE_MARKER)
+        )
+    if os.path.lexists(preparing_marker(path)):
+        proof.problems.append(
+            Problem("It is half prepared: the run that prepared it in place did not end.", preparing_marker(path))
+        )
+    try:
+        proof.metadata = build(read_metadata_files(path))
+    except ValueError as error:
+        proof.problems.append(Problem(f"{_sentence(str(error))} {_guess(files)}"))
+        return
+    meta = proof.metadata
+    proof.problems += _description_problems(meta, files)
+    proof.problems += leftover_problems(files, meta.prepared)
+    proof.problems += [Problem(f"{name} is not a regular file.", name) for name in proof.inventory.others]
+    if meta.incremental or meta.compressed:
+        return
+    proof.problems += innodb_problems(path, proof.inventory, meta)
+    problems, proof.warnings = tables_problems(path, proof.inventory)
+    proof.problems += problems
+    header = read_redo_header(path)
+    proof.redo_encrypted = bool(header and header.encrypted)
+    redo = check_prepared_redo(path, meta, exact) if meta.prepared else check_raw_redo(path, meta)
+    proof.problems += redo
+    proof.prepared = meta.prepared and not redo
+    if proof.manifest is not None:
+        _compare(proof, proof.manifest, verify_checksums, threads, on_bytes)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
+
+
+def _guess(files: dict[str, int]) -> str:
+    if not files:
+        return "The directory is empty."
+    if "xtrabackup_logfile" in files:
+        return "It looks like a backup of Percona XtraBackup, which MariaDB cannot use."
+    if any(name.endswith(".ibd") for name in files):
+        return "The run that took it was aborted, or it is a datadir."
+    return "It is not the directory of a backup."
+
+
+def _description_problems(meta: BackupMetadata, files: dict[str, int]) -> list[Problem]:
+    """Check what the backup says of itself (pure)."""
+    problems: list[Problem] = []
+    if "info" not in meta.names:
+        problems.append(Problem("The info file is missing (xtrabackup_info or mariadb_backup_info): the run was aborted."))
+    elif meta.end_time is None or meta.server_version is None:
+        problems.append(Problem(f"{meta.names['info']} is not whole: the run was aborted.", meta.names["info"]))
+    if CONFIG_FILE not in files:
+        problems.append(Problem(f"{CONFIG_FILE} is missing: the run was aborted.", CONFIG_FILE))
+    if CORRUPTED_PAGES_FILE in files:
+        problems.append(
+            Problem(f"{CORRUPTED_PAGES_FILE} lists pages that were damaged on the server.", CORRUPTED_PAGES_FILE)
+        )
+    server = meta.server
+    if meta.server_version and (server is None or not server.is_mariadb):
+        problems.append(Problem(f"It comes from a server of another vendor: {meta.server_version}."))
+    if meta.tool_version and "MariaDB" not in meta.tool_version:
+        problems.append(Problem(f"It was taken with a tool of another vendor: {meta.tool_version}."))
+    if meta.incremental:
+        problems.append(Problem("It is an incremental backup; a full one is needed."))
+    elif meta.from_lsn:
+        problems.append(Problem(f"It begins at LSN {meta.from_lsn}: it is not a full backup."))
+    if meta.partial:
+        problems.append(Problem("It is partial: it was taken with a choice of databases or tables."))
+    if meta.compressed:
+        problems.append(Problem("It was taken with --compress and must be decompressed first."))
+    if meta.last_lsn < meta.to_lsn:
+        problems.append(Problem(f"Its last_lsn {meta.last_lsn} is before its to_lsn {meta.to_lsn}."))
+    return problems
+
+
+def _compare(
+    proof: Proof,
+    manifest: Manifest,
+    verify_checksums: bool,
+    threads: int,
+    on_bytes: Callable[[int], None] | None,
+) -> None:
+    """Hold the directory against its manifest."""
+    meta = proof.metadata
+    if meta is not None and manifest.prepared != meta.prepared:
+        state = "prepared" if meta.prepared else "not prepared"
+        told = "prepared" if manifest.prepared else "not prepared"
+        proof.problems.append(
+            Problem(
+                f"Its manifest describes it as {told}, but it is {state}: it was changed after the manifest was "
+                f"written. If you did that by hand and trust it, move {manifest_path(proof.path)} away."
+            )
+        )
+        return
+    if meta is not None and manifest.uuid and meta.uuid and manifest.uuid != meta.uuid:
+        proof.problems.append(Problem(f"Its manifest belongs to another backup, {manifest.uuid}."))
+        return
+    problems = compare_files(manifest, proof.files)
+    proof.verified = "sizes"
+    if verify_checksums and manifest.checksum == "sha256" and not problems:
+        found = hash_tree(proof.path, manifest.files, threads, on_bytes)
+        problems = [
+            Problem(f"{name} was changed: its SHA-256 differs from the manifest's.", name)
+            for name, entry in sorted(manifest.files.items())
+            if found[name].sha256 != entry.sha256
+        ]
+        proof.verified = "sha256"
+    proof.problems += problems
+
+
+def compare_files(manifest: Manifest, files: dict[str, int]) -> list[Problem]:
+    """Compare names and sizes with a manifest (pure)."""
+    problems = []
+    for name, entry in sorted(manifest.files.items()):
+        size = files.get(name)
+        if size is None:
+            problems.append(Problem(f"{name} is missing.", name))
+        elif size != entry.size:
+            problems.append(Problem(f"{name} has {size} bytes, {entry.size} in the manifest.", name))
+    for name in sorted(files):
+        if name not in manifest.files:
+            problems.append(Problem(f"{name} is not in the manifest.", name))
+    return problems
