@@ -106,8 +106,7 @@ def tidy(members: Sequence[Member]) -> None:
     """Remove what a finished swap left empty: staged directories and ``.mariabackup``. Never removes a file."""
     for member in members:
         paths = [member.staged, member.previous] if member.mode == "entries" else []
-        paths.extend({os.path.join(member.live, INSIDE)})
-        for path in paths:
+        for path in (*paths, os.path.join(member.live, INSIDE)):
             try:
                 os.rmdir(path)
             except OSError as error:

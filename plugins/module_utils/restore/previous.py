@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.inspect import disk_usage
-from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.place import remove_tree
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.sets import remove_tree
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive, probe
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore import journal as journals, wayback

@@ -125,7 +125,7 @@ def swap_back(journal: Journal, service: Service, ctx: Context, runner: Sequence
         undo_all(journal)
         return
     if _progress(back) == NONE:
-        back = plan_back(members_of(journal))
+        back = plan_back(members_of(journal), steps_of(journal))
     _run(journal, service, ctx, runner, back, "back_steps", "back")
     journal.write(swapped_back=True)
 

@@ -12,7 +12,7 @@ from typing import Any, Mapping
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.exchange import move
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout import INSIDE
-from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.place import remove_tree
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.sets import remove_tree, tidy
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore import journal as journals
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching import (
@@ -89,6 +89,7 @@ def keep_failed(journal: Journal, params: Mapping[str, Any]) -> None:
         if params["failed_data"] == "delete" and os.path.lexists(failed):
             remove_tree(failed)
         remove_room(member.live)
+    tidy(members_of(journal))
 
 
 def settle_previous(journal: Journal, params: Mapping[str, Any]) -> None:
