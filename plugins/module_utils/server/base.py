@@ -186,6 +186,16 @@ class Service(abc.ABC):
         self.release()
         return "The server goes on stopping; start it when it is down."
 
+    def restart(self, timeout: float) -> None:
+        """Stop and start the server in one go, its triggers untouched; raises when it is not up in time."""
+        self.stop(timeout)
+        self.start(timeout)
+
+    def pids(self) -> list[int]:
+        """Return the processes that belong to the service, as far as the manager knows them."""
+        pid = self.main_pid()
+        return [pid] if pid else []
+
     @abc.abstractmethod
     def remove_restrictions(self) -> None:
         """Make the next start an ordinary one; the running server keeps what it was started with."""

@@ -354,7 +354,10 @@ class SystemdService(Service):
             done = _systemctl("start", *triggers)
             if done.rc != 0:
                 raise done.failure(f"The units {', '.join(triggers)} do not start.", "Look at their status.")
-        ended = self._job("start", max(timeout - (time.monotonic() - began), 1))
+        self._came_up(self._job("start", max(timeout - (time.monotonic() - began), 1)), timeout)
+
+    def _came_up(self, ended: Completed | None, timeout: float) -> None:
+        """Raise unless a start or restart has ended well."""
         if ended is None:
             raise MariabackupError(
                 f"{self.name} has not come up within {timeout:g} s.",
@@ -369,6 +372,12 @@ class SystemdService(Service):
                 rc=ended.rc,
                 log_tail=self.log_lines(30) or ended.tail(),
             )
+
+    def restart(self, timeout: float) -> None:
+        self._came_up(self._job("restart", timeout), timeout)
+
+    def pids(self) -> list[int]:
+        return self._group_pids(self._show())
 
     def start_when_stopped(self, triggers: Sequence[str] = ()) -> str:
         gone = self._lift()
