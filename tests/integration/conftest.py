@@ -1,0 +1,133 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures of the tests on real servers.
+
+Each worker of pytest-xdist has a lab of its own. Its hosts boot when a test first needs them, and are given to one
+test after another, each time with the data as stored. MARIABACKUP_LAB_KEEP=1 leaves them for the next run.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.harness.layouts import LAYOUTS, PLAIN, Layout
+from tests.integration.harness.playbooks import Playbooks
+from tests.integration.harness.pool import Pool
+from tests.integration.harness.server import Server
+from tests.lab import Lab
+from tests.lab.config import Settings
+
+SUITES = ("bullseye", "bookworm", "trixie")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marks."""
+    config.addinivalue_line("markers", "suites(*names): the Debian suites the fixture server runs the test on")
+    config.addinivalue_line("markers", "layout(name, **options): the layout that the server starts with")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests of the fixture ``server`` on every suite, or on those that the mark ``suites`` names."""
+    if "server" in metafunc.fixturenames:
+        mark = metafunc.definition.get_closest_marker("suites")
+        metafunc.parametrize("server", mark.args if mark else SUITES, indirect=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Add to the report of a failed test what its hosts say."""
+    report: Any = yield
+    pool = item.stash.get(_POOL, None)
+    if report.failed and pool is not None:
+        for server in pool.used:
+            report.sections.append((f"host {server.name} ({server.suite})", pool.describe(server)))
+    return report
+
+
+_POOL = pytest.StashKey[Pool]()
+
+
+def _worker() -> str:
+    return os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory with the published collection (``collections``) and the payloads of its modules (``payload``)."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    top = shared / "published"
+    with open(shared / "published.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not top.exists():
+            new = shared / "published.new"
+            shutil.rmtree(new, ignore_errors=True)
+            new.mkdir()
+            subprocess.run([sys.executable, "-m", "tests.integration.harness.payload", str(new)], check=True)
+            new.rename(top)
+    return top
+
+
+@pytest.fixture(scope="session")
+def session_pool(published: Path) -> Iterator[Pool]:
+    """The hosts of this worker."""
+    base = os.environ.get("MARIABACKUP_LAB_ID", "integration")
+    lab = Lab(Settings.from_environment(f"{base}-{_worker()}"))
+    keep = os.environ.get("MARIABACKUP_LAB_KEEP") == "1"
+    if not keep:
+        lab.down()
+    pool = Pool(lab, published / "payload", keep)
+    yield pool
+    if not keep:
+        lab.down()
+
+
+@pytest.fixture
+def pool(session_pool: Pool, request: pytest.FixtureRequest) -> Iterator[Pool]:
+    """The hosts that this test may take; they are given back when it is over."""
+    request.node.stash[_POOL] = session_pool
+    session_pool.used.clear()
+    yield session_pool
+    session_pool.give_back()
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest, pool: Pool) -> Server:
+    """A running server with the data set loaded, once for each suite; see the marks ``suites`` and ``layout``."""
+    mark = request.node.get_closest_marker("layout")
+    layout = LAYOUTS[mark.args[0]] if mark else PLAIN
+    return pool.take(request.param, layout=layout, **(mark.kwargs if mark else {}))
+
+
+@pytest.fixture
+def take(pool: Pool) -> Callable[..., Server]:
+    """``take(suite, layout=PLAIN, start=True, data=True, **server_options)``: a server more, reset like ``server``."""
+    return pool.take
+
+
+@pytest.fixture
+def fresh(pool: Pool) -> Callable[..., Server]:
+    """``fresh(suite, layout=PLAIN, ..., disk="8G", redirect_dir=False)``: a new host, destroyed after the test.
+
+    With ``disk`` a power cut really loses what was not synced.
+    """
+    return pool.fresh
+
+
+@pytest.fixture
+def playbooks(published: Path, tmp_path: Path, pool: Pool) -> Callable[[], Playbooks]:
+    """``playbooks()``: runs playbooks of the published collection against the servers that the test has by then."""
+    return lambda: Playbooks(published / "collections", tmp_path / "ansible", pool.inventory())
+
+
+__all__ = ["Layout"]

@@ -1,0 +1,104 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stopping a job at an exact place, and killing it, its programs, or the whole host there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.integration.harness.modules import Running
+from tests.integration.harness.server import STATE_DIR, Server, show, wait_for
+
+
+def set_breakpoint(server: Server, *names: str) -> None:
+    """Make the next job that comes to the point ``name`` (``Context.point``) stop itself there."""
+    folder = f"{STATE_DIR}/breakpoints"
+    server.run(["install", "-d", "-m", "0700", STATE_DIR, folder])
+    for name in names:
+        server.path(f"{folder}/{name}").touch()
+
+
+def clear_breakpoints(server: Server) -> None:
+    """Let later jobs pass."""
+    server.run(["rm", "-rf", f"{STATE_DIR}/breakpoints"])
+
+
+def runners(server: Server) -> list[int]:
+    """Return our own processes among those of the jobs (not the tool, not a copier), as this machine numbers them."""
+    return [pid for pid in server.job_pids() if ".pyz" in " ".join(_argv(pid))]
+
+
+def _argv(pid: int) -> list[str]:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    return []
+
+
+def _state(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    return ""
+
+
+def wait_stopped(server: Server, running: Running | None = None, timeout: float = 60) -> int:
+    """Wait until a runner stands at its breakpoint; return its process id on this machine."""
+
+    def stopped() -> int:
+        found = [pid for pid in runners(server) if _state(pid) == "T"]
+        if not found and running is not None and running.done():
+            raise AssertionError(f"{running.name} ended before the breakpoint\n{show(running.result())}")
+        return found[0] if found else 0
+
+    return int(wait_for(stopped, f"{server.name}: a runner at its breakpoint", timeout))
+
+
+def proceed(server: Server) -> None:
+    """Let every stopped runner go on."""
+    for pid in runners(server):
+        if _state(pid) == "T":
+            os.kill(pid, signal.SIGCONT)
+
+
+def kill_runner(server: Server, number: signal.Signals = signal.SIGKILL) -> None:
+    """Send a signal to our own process alone and, for SIGKILL, wait until the whole job is gone."""
+    found = runners(server)
+    assert found, f"{server.name}: no job is running"
+    for pid in found:
+        os.kill(pid, number)
+    if number == signal.SIGKILL:
+        wait_for(lambda: not server.job_pids(), f"{server.name}: the job is gone")
+
+
+def wait_program(server: Server, names: Sequence[str], timeout: float = 60) -> int:
+    """Wait until a job runs one of these programs; return its process id on this machine."""
+
+    def found() -> int:
+        for pid in server.job_pids():
+            if os.path.basename(_argv(pid)[0] if _argv(pid) else "") in names:
+                return pid
+        return 0
+
+    return int(wait_for(found, f"{server.name}: a job that runs {' or '.join(names)}", timeout, pause=0.001))
+
+
+def kill_program(server: Server, names: Sequence[str] = ("mariadb-backup", "mariabackup")) -> None:
+    """Wait until a job runs one of these programs and kill it at once."""
+    os.kill(wait_program(server, names), signal.SIGKILL)
+
+
+def power_cut(server: Server, boot: bool = True, degraded: bool = True) -> None:
+    """Take the host's power away; with ``boot``, wait until it is up again, units that failed allowed."""
+    server.host.power_cut()
+    if boot:
+        boot_again(server, degraded)
+
+
+def boot_again(server: Server, degraded: bool = True) -> None:
+    """Boot a host that is off."""
+    server.host.boot(wait=False)
+    server.host.wait(degraded=degraded)

@@ -1,0 +1,75 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the directories of a server can lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+DATADIR = "/var/lib/mysql"
+# Small logs, so that a datadir is copied in a tenth of a second; nothing else differs from what Debian ships.
+BASE_OPTIONS = {"innodb_log_file_size": "16M", "innodb_buffer_pool_size": "64M"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The directories of one server.
+
+    Args:
+        name: how tests call it.
+        options: of the server, beside ``BASE_OPTIONS``.
+        elsewhere: the directories of the set beside the datadir.
+        seed: the layout whose stored data this one starts from; the files must lie the same way.
+        mount: the file system of the datadir, when it is a mount point of its own.
+        link: where the datadir really is, when ``DATADIR`` is a symbolic link.
+    """
+
+    name: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    elsewhere: tuple[str, ...] = ()
+    seed: str = "plain"
+    mount: str = ""
+    link: str = ""
+
+    def option_file(self) -> str:
+        """Return the text of the option file of this layout."""
+        lines = [f"{name} = {value}" if value else name for name, value in {**BASE_OPTIONS, **self.options}.items()]
+        return "\n".join(["[mysqld]", *lines, ""])
+
+
+_BINLOG = {"log_bin": "mysqld-bin", "server_id": "11", "gtid_domain_id": "0", "gtid_strict_mode": "ON"}
+
+PLAIN = Layout("plain")
+BINLOG = Layout("binlog", options=_BINLOG)
+BINLOG_OUTSIDE = Layout(
+    "binlog-outside",
+    options={**_BINLOG, "log_bin": "/var/lib/mysql-binlog/mysqld-bin"},
+    elsewhere=("/var/lib/mysql-binlog",),
+)
+SEPARATE = Layout(
+    "separate",
+    options={
+        **_BINLOG,
+        "innodb_data_home_dir": "/var/lib/mysql-home",
+        "innodb_undo_directory": "/var/lib/mysql-undo",
+        "innodb_undo_tablespaces": "3",
+        "innodb_log_group_home_dir": "/var/lib/mysql-redo",
+        "aria_log_dir_path": "/var/lib/mysql-aria",
+        "log_bin": "/var/lib/mysql-binlog/mysqld-bin",
+    },
+    elsewhere=(
+        "/var/lib/mysql-home",
+        "/var/lib/mysql-undo",
+        "/var/lib/mysql-redo",
+        "/var/lib/mysql-aria",
+        "/var/lib/mysql-binlog",
+    ),
+    seed="separate",
+)
+MOUNT = Layout("mount", options={**_BINLOG, "ignore_db_dirs": "lost+found"}, mount="ext4")
+MOUNT_XFS = Layout("mount-xfs", options=_BINLOG, mount="xfs")
+SYMLINK = Layout("symlink", link="/srv/data/mysql")
+
+LAYOUTS = {layout.name: layout for layout in (PLAIN, BINLOG, BINLOG_OUTSIDE, SEPARATE, MOUNT, MOUNT_XFS, SYMLINK)}

@@ -1,0 +1,302 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A lab host as the tests use it: a MariaDB server with known data that can be had anew in a second."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Optional, Union
+
+from tests.integration.harness.layouts import DATADIR, PLAIN, Layout
+from tests.integration.harness.modules import Result, Running, end
+from tests.integration.harness.seeds import COMPARE, OPTION_FILE, STORE, TOOLS, install_seed
+from tests.lab import Host
+from tests.support.compare import diff
+
+STATE_DIR = "/var/lib/mariabackup"
+TEST_OPTIONS = "/etc/mysql/mariadb.conf.d/99-test.cnf"
+
+# What a test may have changed is put back from copies taken when the host was new.
+_KEEP = """
+set -e
+cd /
+mkdir -p {tools}/pristine
+cp -a /etc /root {tools}/pristine/
+(cd /var/lib/mysql && ls debian-*.flag) > {tools}/pristine/flag
+systemctl list-units --plain --no-legend --state=active 'mariadb*.socket' | cut -d' ' -f1 > {tools}/pristine/sockets
+"""
+# The old server's data is thrown away, so nothing is gained by stopping it in order.
+_KILL = r"""
+cd /
+units=$(systemctl list-units --all --plain --no-legend 'dba-mariabackup-*' 'mariadb*' 'mysql*' 'mariabackup*' 'test-*' \
+  | grep -Eo '^[^ ]+[.](service|socket|timer|path)' || true)
+systemctl stop --no-block $units mariadb.service 2>/dev/null || true
+for unit in $units; do
+  systemctl kill --signal=KILL "$unit" 2>/dev/null || true
+done
+for unit in $units mariadb.service; do
+  systemctl stop "$unit" 2>/dev/null || true
+done
+pkill -KILL -x 'mariadbd|mysqld|mariadb-backup|mariabackup' || true
+"""
+_CLEAR = """
+chattr -R -i -a {datadir} 2>/dev/null || true
+rsync -a --delete --exclude=/etc/hosts --exclude=/etc/mtab {tools}/pristine/etc/ /etc/
+rsync -a --delete {tools}/pristine/root/ /root/
+rm -rf /run/systemd/system/* /run/systemd/system.control/* /run/systemd/transient/* /run/mysqld/*
+rm -rf /var/lib/mysql* /var/lib/.mysql* /var/lib/mariabackup* /srv/* /var/tmp/test-* /tmp/test-* {tools}/args-*
+for place in /mnt/*; do mountpoint -q "$place" || rm -rf "$place"; done
+systemctl daemon-reload
+systemctl reset-failed
+"""
+
+
+class Server:
+    """A host with a MariaDB server.
+
+    Args:
+        host: the lab's host, fresh from its base.
+        payload: the directory of payloads made by ``payload.py``.
+    """
+
+    _numbers = itertools.count()
+
+    def __init__(self, host: Host, payload: Path) -> None:
+        self.host = host
+        self.name = host.name
+        self.suite = host.suite
+        self.layout = PLAIN
+        #: set by a test that leaves the host in a state which ``reset`` cannot mend: it is then destroyed
+        self.spoilt = False
+        #: the snapshot of the data that every test starts with
+        self.seeded: dict[str, Any] = {}
+        self._payload = payload
+        self._mounts: list[str] = []
+        self._started: list[subprocess.Popen[bytes]] = []
+        if not self.exists(f"{TOOLS}/pristine/sockets"):
+            host.run(_KEEP.format(tools=TOOLS))
+        shutil.rmtree(self.path(f"{TOOLS}/payload"), ignore_errors=True)
+        shutil.copytree(payload, self.path(f"{TOOLS}/payload"))
+        host.put(COMPARE.read_bytes(), f"{TOOLS}/compare.py")
+
+    # The host
+
+    def run(
+        self, command: Union[str, list[str]], check: bool = True, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command as root; see ``Host.run``."""
+        return self.host.run(command, check=check, **options)
+
+    def out(self, command: Union[str, list[str]], **options: Any) -> str:
+        """Run a command as root and return what it printed, without the last newline."""
+        return self.host.run(command, **options).stdout.rstrip("\n")
+
+    def sql(self, text: str, *options: str) -> str:
+        """Run statements as root over the socket; rows as lines, columns apart by tabs, no last newline."""
+        return self.host.sql(text, *options).rstrip("\n")
+
+    def start(self, command: Union[str, list[str]]) -> subprocess.Popen[bytes]:
+        """Start a command in the background; it is killed when the test is over."""
+        process = self.host.start(command)
+        self._started.append(process)
+        return process
+
+    def path(self, path: str) -> Path:
+        """Return where a file of the host is on this machine. Not for loop file systems, /run, /tmp, /proc."""
+        return self.host.root / path.lstrip("/")
+
+    def exists(self, path: str) -> bool:
+        """Tell whether a path exists in the host (a broken link does)."""
+        return self.run(["test", "-e", path, "-o", "-L", path], check=False).returncode == 0
+
+    def listing(self, *paths: str) -> list[str]:
+        """Return all below ``paths``: type, mode, owner, size, modification time and name. Equal means untouched."""
+        out = self.out(["find", *paths, "-printf", r"%y %m %u:%g %s %T@ %p %l\n"])
+        return sorted(out.splitlines())
+
+    def checksums(self, path: str) -> dict[str, str]:
+        """Return the SHA-256 of every regular file below ``path`` by its path in it."""
+        script = 'cd "$1" && find . -type f -print0 | xargs -0r sha256sum --zero | tr "\\0" "\\n"'
+        lines = self.out(["bash", "-c", script, "bash", path]).splitlines()
+        return {line[66:]: line[:64] for line in lines}
+
+    # The server
+
+    def reset(self, layout: Layout = PLAIN, start: bool = True, data: bool = True, **options: str) -> None:
+        """Throw away all that tests have left and start from the stored data, in ``layout``.
+
+        Args:
+            layout: where the directories lie.
+            start: whether to start the server.
+            data: whether to place the data set; without it the datadir is empty.
+            options: more server options (``log_bin="x"``); an empty text is an option without a value.
+        """
+        self._end_started()
+        self.run(_KILL + _CLEAR.format(tools=TOOLS, datadir=DATADIR))
+        while self._mounts:
+            self.host.remove_fs(self._mounts.pop())
+        self.layout = layout
+        self.seeded = install_seed(self.host, layout)
+        # Making the seed has started the server and may have left its files.
+        self.run(f"cd /; rm -rf /var/lib/mysql*; cp {TOOLS}/pristine/etc/mysql/mariadb.conf.d/* "
+                 "/etc/mysql/mariadb.conf.d/")  # fmt: skip
+        self._place(layout, data)
+        self.host.put(layout.option_file(), OPTION_FILE)
+        if options:
+            self.configure(**options)
+        if start:
+            self.start_server()
+
+    def rest(self) -> None:
+        """Kill what a test has left running, so that it costs nothing until the next reset."""
+        self._end_started()
+        self.run(_KILL, check=False)
+
+    def _end_started(self) -> None:
+        for process in self._started:
+            end(process)
+        self._started.clear()
+
+    def _place(self, layout: Layout, data: bool) -> None:
+        seed = f"{STORE}/{layout.seed}"
+        if layout.mount:
+            size = {"ext4": "600M", "xfs": "800M", "btrfs": "800M"}[layout.mount]
+            self.mount(layout.mount, size, DATADIR)
+        if layout.link:
+            self.run(f"mkdir -p {layout.link} && chown mysql:mysql {layout.link} && ln -s {layout.link} {DATADIR}")
+        directories = [DATADIR, *layout.elsewhere]
+        self.run(f"mkdir -p {' '.join(directories)} && chown mysql:mysql {' '.join(d + '/.' for d in directories)}")
+        if data:
+            self.run(f"cd {seed}/var/lib && for d in *; do cp -a $d/. /var/lib/$d/; done")
+        else:
+            self.run(f"chmod 0755 {DATADIR}")
+
+    def mount(self, fstype: str, size: str, place: str, owner: Optional[str] = "mysql:mysql", **options: Any) -> None:
+        """Mount a new loop file system of ``size`` until the next reset."""
+        self.host.loop_fs(fstype, size, place, owner=owner, **options)
+        self._mounts.append(place)
+
+    def start_server(self, service: str = "mariadb") -> None:
+        """Start the server's sockets, as they were on the new host, and the server; wait until it is up."""
+        if service == "mariadb":
+            self.run(f"xargs -r systemctl start < {TOOLS}/pristine/sockets")
+        done = self.run(["systemctl", "start", service], check=False)
+        assert done.returncode == 0, f"{self.name}: {service} does not start\n{self.error_log(service)}"
+
+    def stop_server(self, service: str = "mariadb") -> None:
+        """Stop the sockets and the server in order."""
+        if service == "mariadb":
+            self.run(f"xargs -r systemctl stop < {TOOLS}/pristine/sockets")
+        self.run(["systemctl", "stop", service])
+
+    def restart_server(self, service: str = "mariadb") -> None:
+        """Stop and start."""
+        self.stop_server(service)
+        self.start_server(service)
+
+    def server_runs(self, service: str = "mariadb") -> bool:
+        """Tell whether the service is active."""
+        return self.run(["systemctl", "is-active", "--quiet", service], check=False).returncode == 0
+
+    def server_pid(self, service: str = "mariadb") -> int:
+        """Return the process id of the server in the host, 0 when it is down."""
+        return int(self.out(["systemctl", "show", "--property=MainPID", "--value", service]))
+
+    def error_log(self, service: str = "mariadb", lines: int = 60) -> str:
+        """Return the last lines of the service's journal."""
+        return self.run(["journalctl", "--no-pager", "-o", "cat", "-n", str(lines), "-u", service], check=False).stdout
+
+    def configure(self, group: str = "mysqld", file: str = TEST_OPTIONS, **options: str) -> None:
+        """Write an option file that holds these options in ``group``; the server reads it at its next start."""
+        lines = [f"{name} = {value}" if value != "" else name for name, value in options.items()]
+        self.host.put("\n".join([f"[{group}]", *lines, ""]), file)
+
+    # Its data
+
+    def snapshot(self, check: bool = False, **login: str) -> dict[str, Any]:
+        """Return what the server holds: definitions, accounts, checksums of every table (0.3 s).
+
+        Args:
+            check: also CHECK TABLE EXTENDED of everything.
+            login: ``socket``, ``user`` or ``defaults_file`` of another instance.
+        """
+        options = [f"--{name.replace('_', '-')}={value}" for name, value in login.items()]
+        script = [f"{TOOLS}/compare.py", "snapshot", *options, *(["--check"] if check else [])]
+        return dict(json.loads(self.run(["python3", "-B", *script]).stdout))
+
+    def assert_seeded(self, **options: Any) -> None:
+        """Fail unless the server holds exactly the data that every test starts with."""
+        assert_same(self.seeded, self.snapshot(check=True, **options))
+
+    # Modules
+
+    def start_module(self, module: str, check: bool = False, diff_mode: bool = False, **args: Any) -> Running:
+        """Run a module of the collection on the host and do not wait for it."""
+        error = self._payload / f"{module}.error"
+        assert not error.exists(), error.read_text(encoding="utf-8")
+        arguments = {name: value for name, value in args.items() if value is not None}
+        arguments.update(_ansible_check_mode=check, _ansible_diff=diff_mode)
+        place = f"{TOOLS}/args-{next(self._numbers)}.json"
+        target = self.path(place)
+        target.touch(mode=0o600)
+        target.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}), encoding="utf-8")
+        return Running(self.start(["python3", f"{TOOLS}/payload/driver.py", module, place]), f"{self.name}: {module}")
+
+    def run_module(self, module: str, check: bool = False, diff_mode: bool = False, **args: Any) -> Result:
+        """Run a module of the collection on the host and return its result, failed or not."""
+        return self.start_module(module, check, diff_mode, **args).result()
+
+    def succeed(self, module: str, **args: Any) -> Result:
+        """Run a module that has to succeed."""
+        result = self.run_module(module, **args)
+        assert not result.get("failed"), f"{self.name}: {module} failed\n{show(result)}"
+        return result
+
+    def fail(self, module: str, *texts: str, **args: Any) -> Result:
+        """Run a module that has to fail, with every one of ``texts`` in its message."""
+        result = self.run_module(module, **args)
+        assert result.get("failed"), f"{self.name}: {module} should have failed\n{show(result)}"
+        missing = [text for text in texts if text.lower() not in str(result.get("msg", "")).lower()]
+        assert not missing, f"{self.name}: {module}: the message lacks {missing}\n{show(result)}"
+        return result
+
+    # Jobs
+
+    def job_pids(self) -> list[int]:
+        """Return the processes of the transient units, as this machine numbers them."""
+        found: list[int] = []
+        for procs in self.host.group.path.glob("payload/system.slice/dba-mariabackup-*/cgroup.procs"):
+            found += [int(word) for word in procs.read_text(encoding="ascii").split()]
+        return found
+
+
+def show(result: Mapping[str, Any]) -> str:
+    """Return a result in a form for people."""
+    return json.dumps({name: value for name, value in result.items() if name != "invocation"}, indent=1)
+
+
+def assert_same(before: Mapping[str, Any], after: Mapping[str, Any], **ignore: Any) -> None:
+    """Fail with one line for each difference of two snapshots, or for each problem that CHECK TABLE found."""
+    lines = diff(dict(before), dict(after), **ignore) + [f"problem: {text}" for text in after.get("problems", ())]
+    assert not lines, "\n".join(lines[:40])
+
+
+def wait_for(condition: Callable[[], Any], what: str, timeout: float = 30.0, pause: float = 0.02) -> Any:
+    """Wait until ``condition`` returns something true and return it; fail after ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"not within {timeout:.0f} s: {what}"
+        time.sleep(pause)
+
+
+__all__ = ["STATE_DIR", "TEST_OPTIONS", "Server", "assert_same", "show", "wait_for"]
