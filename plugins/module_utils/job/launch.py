@@ -107,6 +107,6 @@ def perform(operation: str, params: Mapping[str, Any], state_dir: str, instance:
     directory = registry.find_running(state_dir, operation, params)
     if directory is None:
         command = runner_command(state_dir)
-        directory = registry.create_job(state_dir, operation, params)
+        directory = registry.create_job(state_dir, operation, {**params, "_runner": command})
         _start([*command, runner.JOB, directory], directory, instance)
     return wait(directory)

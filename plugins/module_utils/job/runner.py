@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import traceback
 from typing import Any
 
@@ -75,5 +74,4 @@ def main(argv: list[str]) -> int:
         return run_job(argv[1])
     if len(argv) == 2 and argv[0] == REPAIR:
         return repair(argv[1])
-    print(f"usage: RUNNER {JOB} DIRECTORY | {REPAIR} JOURNAL", file=sys.stderr)
     return 2

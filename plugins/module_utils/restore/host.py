@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Mapping
+from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout import Layout
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
@@ -75,8 +76,7 @@ def open_host(params: Mapping[str, Any], state_dir: str) -> Host:
     if params["defaults_file"]:
         args = [arg for arg in args if not arg.startswith(("--defaults-file=", "--defaults-extra-file="))]
     options = read_options(binary, [*chosen, *args])
-    keep = ("lost+found",)
-    layout = Layout.from_options(options, keep=keep)
+    layout = Layout.from_options(options)
     wanted = params.get("datadir")
     if wanted and os.path.realpath(wanted) != layout.datadir:
         raise MariabackupError(

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Iterator, Mapping, Sequence
+from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout import INSIDE
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.members import choose_member
@@ -144,6 +145,11 @@ def _about_service(situation: Situation, options: Mapping[str, Any]) -> Iterator
             + _names(service.outsiders)
             + ".",
             "Stop them, or name the service that they belong to.",
+        )
+    if service.restriction_problem:
+        yield Refusal(
+            f"{service.name} cannot be started read-only: {service.restriction_problem}",
+            "Set start: false, and start and check the server yourself after the restore.",
         )
     if service.manager == "none" and options["start"]:
         yield Refusal(

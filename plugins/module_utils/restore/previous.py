@@ -14,7 +14,8 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.inspect im
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.sets import remove_tree
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive, probe
-from ansible_collections.dba.mariabackup.plugins.module_utils.restore import journal as journals, wayback
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore import journal as journals
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore import wayback
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.host import Host, open_host
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching import (
@@ -33,10 +34,7 @@ def _kept(journal: Journal) -> list[str]:
 
 def _in_place(journal: Journal) -> bool:
     """Whether the run's new set is (or may be) in service and its old one is kept."""
-    return (
-        journal["state"] in (journals.COMMITTED, journals.UNDECIDED, journals.ACCEPTED)
-        and journal["had_data"]
-    )
+    return journal["state"] in (journals.COMMITTED, journals.UNDECIDED, journals.ACCEPTED) and journal["had_data"]
 
 
 def _decided(host: Host, ctx: Context) -> Journal | None:

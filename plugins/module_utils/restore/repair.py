@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.swap import apply
@@ -45,7 +44,7 @@ def repair_set(journal: Journal, ctx: Context) -> bool:
     swapped = swap_state(journal)
     if journal.get("deleted") and swapped == NONE:
         return False
-    if swapped == ALL or swapped != NONE and not journal["had_data"]:
+    if swapped == ALL or (swapped != NONE and not journal["had_data"]):
         for step in steps:
             apply(step)
         journal.write(swapped=True)
@@ -73,10 +72,8 @@ def repair(path: str) -> int:
             journal = journals.load(path)
             service = service_of(journal["options"], state_dir, path_key(journal["datadir"]))
             if journal["state"] == journals.RUNNING and not repair_set(journal, ctx):
-                print("The old data was deleted first and the new is not in place: run the restore again.")
                 return 1
             service.release()
-    except MariabackupError as error:
-        print(error, file=sys.stderr)
+    except MariabackupError:
         return 1
     return 0

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout import Place
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.members import PlaceFacts
@@ -16,9 +16,9 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.members im
 class Source:
     """The backup.
 
-    ``problems`` are the proof's findings in words; ``needs_prepare`` says that the log has still to be applied, ``reflink``
-    that the datadir's file system can share its blocks.
-    Sizes are bytes; ``special_bytes`` are those that leave the datadir, by the directory they go to. ``metadata`` is what the backup says of itself, JSON-able.
+    ``problems`` are the proof's findings in words. ``needs_prepare`` says that the log has still to be applied, ``reflink``
+    that the datadir's file system can share its blocks. Sizes are bytes; ``special_bytes`` are those that leave the
+    datadir, by the directory they go to, ``file_sizes`` those of the files at the top. ``innodb`` is ``backup-my.cnf``.
     """
 
     path: str
@@ -41,9 +41,8 @@ class Source:
     reflink: bool
     has_manifest: bool
     has_checksums: bool
-    rocksdb: bool
     innodb: Mapping[str, str]
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    file_sizes: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,10 @@ class Directory:
 
 @dataclass(frozen=True)
 class ServiceFacts:
-    """The service that runs the server; ``outsiders`` are processes that use the set but are not the service."""
+    """The service that runs the server; ``outsiders`` are processes that use the set but are not the service.
+
+    ``restriction_problem`` tells why the service cannot start its server read-only.
+    """
 
     manager: str
     name: str
@@ -86,6 +88,7 @@ class ServiceFacts:
     outsiders: tuple[str, ...]
     user: str
     group: str
+    restriction_problem: str | None
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,8 @@ class ServerState:
     """What the running server says, or its files say when nobody can log in.
 
     ``topology`` holds findings in words: connected replicas, replica connections, Galera. ``unknown`` tells why
-    something could not be found out. ``option_conflicts`` are differences between the server and its option files.
+    something could not be found out. ``option_conflicts`` are differences between the server and its option files. ``gtids``
+    are all GTID states that it knows of.
     """
 
     series: tuple[int, int]
@@ -102,7 +106,7 @@ class ServerState:
     topology: tuple[str, ...]
     unknown: tuple[str, ...]
     option_conflicts: tuple[str, ...]
-    options: Mapping[str, str]
+    gtids: tuple[str, ...]
 
 
 @dataclass(frozen=True)

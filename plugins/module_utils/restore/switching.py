@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Sequence
+from collections.abc import Sequence
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.exchange import identify
@@ -54,7 +54,9 @@ def swap_state(journal: Journal) -> str:
     return ALL if journal.get("swapped") else _progress(steps_of(journal))
 
 
-def hold_and_stop(journal: Journal, service: Service, ctx: Context, timeout: float | None, *, kill: bool = False) -> None:
+def hold_and_stop(
+    journal: Journal, service: Service, ctx: Context, timeout: float | None, *, kill: bool = False
+) -> None:
     """Hold the service, stop it, and prove that nothing uses the set.
 
     Args:
@@ -71,7 +73,9 @@ def hold_and_stop(journal: Journal, service: Service, ctx: Context, timeout: flo
     if journal.get("survey") is None:
         journal.write(survey=service.survey().as_json())
     survey = Survey.from_json(journal["survey"])
-    service.hold(f"dba.mariabackup: restore {journal['id']} is exchanging the data; run the same task again to finish it")
+    service.hold(
+        f"dba.mariabackup: restore {journal['id']} is exchanging the data; run the same task again to finish it"
+    )
     ctx.point("stop-held")
     if journal.get("stopped_at") is None:
         journal.write(stopped_at=time.time())
@@ -86,7 +90,9 @@ def hold_and_stop(journal: Journal, service: Service, ctx: Context, timeout: flo
     users = in_use([member.live for member in members], lock_files=tuple(journal["lock_files"]))
     if users:
         raise MariabackupError(
-            "The server is stopped, but its directories are in use: " + "; ".join(str(user) for user in users[:10]) + ".",
+            "The server is stopped, but its directories are in use: "
+            + "; ".join(str(user) for user in users[:10])
+            + ".",
             "End these processes (a shell in the datadir counts too), then run this task again.",
         )
 

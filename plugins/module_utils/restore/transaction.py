@@ -8,18 +8,21 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from typing import Any, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive, probe
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore import (
     facts,
-    journal as journals,
     opening,
     resume,
     staging,
     wayback,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore import (
+    journal as journals,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.audit import record
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.host import SERVICE_OPTIONS, Host, open_host
@@ -36,7 +39,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching 
 
 def undecided_error(journal: Journal) -> MariabackupError:
     """Return the refusal that every call gets while a person has to decide between two sets."""
-    previous = [member["previous"] for member in journal["members"]][0]
+    previous = next(member["previous"] for member in journal["members"])
     return MariabackupError(
         f"Restore {journal['id']} of {journal['source']['path']} was interrupted after the new data was in place, and the"
         " server has been opened on it since, so it may have been written to.",
@@ -207,7 +210,7 @@ class Restore:
         if way == resume.BACK:
             wayback.finish(earlier, self.host.service, self.ctx, self.params)
             return self.begin(None)
-        if way == resume.DISCARD or way == resume.SWITCH and not staging.is_staged(earlier):
+        if way == resume.DISCARD or (way == resume.SWITCH and not staging.is_staged(earlier)):
             staging.discard(earlier, self.ctx)
             # Where the old data was deleted first the server is held, and must be until the new data is there.
             if self.host.service.held() and not earlier.get("deleted"):
@@ -241,7 +244,7 @@ class Restore:
                 run_id=self.params["run_id"],
                 options={name: self.params[name] for name in SERVICE_OPTIONS},
                 source={"path": situation.source.path, "backup_id": situation.source.backup_id},
-                situation=facts.summary(situation, self.params),
+                situation=facts.summary(situation),
                 members=[member.as_dict() for member in plan.members],
                 lock_files=list(self.host.layout.lock_files),
                 survey=survey,
@@ -291,7 +294,6 @@ class Restore:
         service = self.host.service
         try:
             with self.phase(journal, "stop"):
-                opening.note_old_history(journal, self.host, self.params, self.ctx)
                 hold_and_stop(journal, service, self.ctx, self.params["stop_timeout"])
                 opening.stage_gtid_state(journal, self.host, self.params, self.ctx)
         except BaseException as error:
@@ -327,7 +329,7 @@ class Restore:
             self.go_back(journal, error)
             raise
         with self.ctx.phase("commit"):
-            opening.open_server(journal, self.host, self.params, self.ctx)
+            opening.open_server(self.host, self.params, self.ctx)
             wayback.settle_previous(journal, self.params)
             self.ctx.point("commit-settled")
             result = {**journal["result"], "health": health, "rolled_back": False}
@@ -349,7 +351,7 @@ class Restore:
     def go_back(self, journal: Journal, error: BaseException) -> None:
         """Put the old set back and serve it, or say why not; always called inside an ``except``."""
         foreseen = error if isinstance(error, MariabackupError) else None
-        if journal.get("deleted") or not journal["had_data"] and not self.params["rollback_on_failure"]:
+        if journal.get("deleted") or (not journal["had_data"] and not self.params["rollback_on_failure"]):
             if foreseen:
                 foreseen.action += " There is no old data to go back to; run the same task again to go on."
             return

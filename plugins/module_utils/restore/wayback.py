@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.exchange import move
@@ -26,9 +27,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.server.service imp
 NEW_SERVER_STOP = 60.0
 
 
-def go_back(
-    journal: Journal, service: Service, ctx: Context, params: Mapping[str, Any], *, kill: bool = True
-) -> None:
+def go_back(journal: Journal, service: Service, ctx: Context, params: Mapping[str, Any], *, kill: bool = True) -> None:
     """Swap the old set back and serve it as before; may be called again after a kill.
 
     Args:

@@ -1,0 +1,275 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Gather what the plan judges: the backup, the directories, the service, the server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
+    Manifest,
+    manifest_path,
+    read_manifest,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import Proof, inspect_backup
+from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.carry_over import (
+    CarryOver,
+    list_top,
+    plan_carry_over,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.innodb import compare_innodb
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.inspect import (
+    disk_usage,
+    entries,
+    existing_parent,
+    free_space,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout import NEVER_OWNED, Layout, Place
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.members import look_at
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.probe import supports_reflink
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.usage import in_use
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.host import Host
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.situation import (
+    Directory,
+    ServerState,
+    ServiceFacts,
+    Situation,
+    Source,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.server.facts import ServerFacts, read_facts
+from ansible_collections.dba.mariabackup.plugins.module_utils.server.greeting import socket_path
+from ansible_collections.dba.mariabackup.plugins.module_utils.server.login import Login, connect_any, root_over_socket
+from ansible_collections.dba.mariabackup.plugins.module_utils.server.service import account_of
+from ansible_collections.dba.mariabackup.plugins.module_utils.tool.find import find_server_program, find_tool
+from ansible_collections.dba.mariabackup.plugins.module_utils.tool.version import ServerVersion, check_tool_for_prepare
+
+# Files in a datadir that tell of a configured replica connection when nobody can log in.
+_REPLICA_FILES = ("master.info", "multi-master.info")
+
+
+def gather(params: Mapping[str, Any], ctx: Context, host: Host, *, write: bool) -> Situation:
+    """Look at everything once.
+
+    Args:
+        params: the module's options.
+        ctx: the job.
+        host: the server.
+        write: allows probes with temporary directories beside the datadir; never in check mode.
+
+    Raises:
+        MariabackupError: something cannot be looked at: no such backup, a datadir that is a file.
+    """
+    ctx.log(f"the service {host.service.name} serves {host.layout.datadir}")
+    places = [place for place in host.layout.places if not _left_alone(place, params)]
+    directories = tuple(_directory(place, write) for place in places)
+    source, top_names = _source(params, host, write)
+    carry = _carry_over(params, host, top_names)
+    server = _server(params, host)
+    return Situation(
+        source=source,
+        directories=directories,
+        service=_service(params, host),
+        server=server,
+        innodb_differences=_differences(source, host, server),
+        carried=carry.carried,
+        not_carried=carry.others,
+    )
+
+
+def _left_alone(place: Place, params: Mapping[str, Any]) -> bool:
+    """Whether a directory keeps its files: binary logs that the caller wants to leave."""
+    return params["binary_logs"] == "leave" and set(place.roles) == {"binlog"}
+
+
+def _directory(place: Place, write: bool) -> Directory:
+    facts = look_at(place, write)
+    parent = existing_parent(place.path)
+    space = free_space(parent)
+    owned = tuple(name for name in entries(place.path, allowed=NEVER_OWNED) if place.owns(name))
+    return Directory(
+        place=place,
+        facts=facts,
+        entries=owned,
+        device=os.stat(parent).st_dev,
+        free_bytes=space.bytes,
+        free_inodes=space.inodes,
+        used_bytes=sum(disk_usage(os.path.join(place.path, name)).allocated for name in owned),
+    )
+
+
+def _source(params: Mapping[str, Any], host: Host, write: bool) -> tuple[Source, tuple[str, ...]]:
+    path = os.path.realpath(params["target_dir"])
+    manifest = read_manifest(manifest_path(path))
+    proof = inspect_backup(path, manifest=manifest)
+    meta = proof.metadata
+    problems = [problem.text for problem in proof.problems]
+    version = meta.server if meta else None
+    if meta is not None and version is None and not problems:
+        problems.append("its info file does not tell the server's version")
+    special: dict[str, int] = {}
+    for name, size in proof.inventory.files.items():
+        directory = host.layout.directory_of(name) if "/" not in name else host.layout.datadir
+        if directory != host.layout.datadir:
+            special[directory] = special.get(directory, 0) + size
+    parent = existing_parent(host.layout.datadir)
+    needs_prepare = not proof.prepared
+    source = Source(
+        path=path,
+        backup_id=_identity(manifest, proof, path),
+        problems=tuple(problems),
+        needs_prepare=needs_prepare,
+        tool_problem=_tool_problem(params, version) if needs_prepare and version else None,
+        series=version.series_number if version else (0, 0),
+        server_version=meta.server_version or "" if meta else "",
+        last_lsn=meta.last_lsn if meta else 0,
+        size_bytes=proof.inventory.size_bytes,
+        files=len(proof.inventory.files),
+        special_bytes=special,
+        isl_files=tuple(sorted(proof.inventory.isl_files)),
+        schemas=tuple(proof.inventory.schemas),
+        gtid=meta.gtid or None if meta else None,
+        binlog_file=meta.binlog_file if meta else None,
+        binlog_position=meta.binlog_position if meta else None,
+        device=os.stat(path).st_dev,
+        reflink=bool(
+            supports_reflink(path, os.path.dirname(parent) if parent == host.layout.datadir else parent, write)
+        ),
+        has_manifest=manifest is not None,
+        has_checksums=manifest is not None and manifest.checksum == "sha256",
+        innodb=dict(meta.options) if meta else {},
+        file_sizes={name: size for name, size in proof.inventory.files.items() if "/" not in name},
+    )
+    return source, tuple(sorted({name.split("/")[0] for name in proof.inventory.files}))
+
+
+def _identity(manifest: Manifest | None, proof: Proof, path: str) -> str:
+    if manifest is not None:
+        return manifest.id
+    return (proof.metadata.uuid if proof.metadata else None) or os.path.basename(path)
+
+
+def _tool_problem(params: Mapping[str, Any], backup: ServerVersion) -> str | None:
+    """Return why this host's tool cannot prepare the backup, as the end of a sentence."""
+    try:
+        check_tool_for_prepare(find_tool(params["mariadb_backup"]).version, backup)
+    except MariabackupError as error:
+        return error.cause
+    return None
+
+
+def _carry_over(params: Mapping[str, Any], host: Host, in_backup: tuple[str, ...]) -> CarryOver:
+    return plan_carry_over(
+        list_top(host.layout.datadir) if os.path.isdir(host.layout.datadir) else {},
+        host.layout,
+        host.options,
+        params["carry_over"],
+        in_backup,
+    )
+
+
+def _service(params: Mapping[str, Any], host: Host) -> ServiceFacts:
+    service, layout = host.service, host.layout
+    pid = service.main_pid()
+    places = [place.path for place in layout.places]
+    users = in_use(places, lock_files=layout.lock_files, ignore={pid} if pid else ())
+    user, group = account_of(service, host.options)
+    return ServiceFacts(
+        manager=service.manager,
+        name=service.name,
+        exists=True,
+        active=service.active(),
+        main_pid=pid,
+        wakers=tuple(trigger.name for trigger in service.sockets() if trigger.active),
+        outsiders=tuple(dict.fromkeys(str(user) for user in users)),
+        user=params["owner"] or user,
+        group=params["group"] or group,
+        restriction_problem=service.restriction_problem() if params["start"] else None,
+    )
+
+
+def _server(params: Mapping[str, Any], host: Host) -> ServerState:
+    program = find_server_program(host.binary)
+    if program is None:
+        raise MariabackupError(f"{host.binary} cannot be run.", "Install the server, or correct server_command.")
+    version = program.version
+    running, unknown = _ask(params, host)
+    topology: list[str] = []
+    if running is not None:
+        unknown = tuple(running.notes)
+        topology += [f"A replica is connected to this server: {replica}." for replica in running.replicas]
+        topology += [f"This server replicates from a primary: {link}." for link in running.replica_connections]
+        if running.galera is not None:
+            topology.append(f"This server is a member of the Galera cluster {running.galera}.")
+    else:
+        found = [name for name in _REPLICA_FILES if os.path.exists(os.path.join(host.layout.datadir, name))]
+        topology += [f"This server replicates from a primary: its datadir holds {name}." for name in found]
+        if host.options.get("wsrep_on", "FALSE").upper() in ("TRUE", "ON", "1"):
+            topology.append("This server's option files make it a member of a Galera cluster (wsrep_on).")
+    return ServerState(
+        series=version.series_number,
+        version=running.version if running else f"{version}-MariaDB",
+        logged_in=running is not None,
+        topology=tuple(topology),
+        unknown=unknown,
+        option_conflicts=_conflicts(running, host.layout) if running else (),
+        gtids=tuple(running.gtid_states()) if running else (),
+    )
+
+
+def _ask(params: Mapping[str, Any], host: Host) -> tuple[ServerFacts | None, tuple[str, ...]]:
+    """Ask the running server; without one there is nothing that it could be unknown of."""
+    if not host.service.active() or host.service.main_pid() is None:
+        return None, ()
+    socket = socket_path(host.options)
+    try:
+        connection, _label, _notes = connect_any([Login.from_params(params), root_over_socket(socket)], socket)
+    except MariabackupError as error:
+        return None, (f"{error.cause}",)
+    try:
+        return read_facts(connection), ()
+    finally:
+        connection.close()
+
+
+def _conflicts(running: ServerFacts, layout: Layout) -> tuple[str, ...]:
+    now = Layout.from_options({**running.variables, "datadir": running.datadir})
+    found = []
+    if now.datadir != layout.datadir:
+        found.append(f"it runs on {now.datadir}, its option files say {layout.datadir}.")
+    roles = ("data_home", "undo", "redo", "aria")
+    for role in roles:
+        paths = [
+            next((place.path for place in (*each.places, *each.inner) if role in place.roles), each.datadir)
+            for each in (now, layout)
+        ]
+        if paths[0] != paths[1] and now.datadir == layout.datadir:
+            found.append(f"its {role} directory is {paths[0]}, its option files say {paths[1]}.")
+    return tuple(found)
+
+
+def _differences(source: Source, host: Host, server: ServerState) -> tuple[str, ...]:
+    if not source.innodb:
+        return ()
+    found = compare_innodb(source.innodb, host.options, sizes=source.file_sizes, server_version=(*server.series, 0))
+    return tuple(f"{text}." for text in found)
+
+
+def summary(situation: Situation) -> dict[str, Any]:
+    """Return what later phases, and later runs, need of the plan's facts."""
+    return {
+        "carried": list(situation.carried),
+        "user": situation.service.user,
+        "group": situation.service.group,
+        "gtids": [*situation.server.gtids, *([situation.source.gtid] if situation.source.gtid else [])],
+        "backup_gtid": situation.source.gtid,
+        # A name in the short code of some alphabets can only be decoded by a server.
+        "schemas": [name for name in situation.source.schemas if "@" not in name],
+        "needs_prepare": situation.source.needs_prepare,
+        "upgrade": situation.source.series < situation.server.series,
+        "last_lsn": situation.source.last_lsn,
+    }

@@ -1,0 +1,271 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything before the old data is touched: the new set is placed, prepared, proven, owned and synced beside it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import manifest_path, read_manifest
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import METADATA_FILES
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.prepare import prepare_directory
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import inspect_backup, preparing_marker
+from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.carry_over import copy_over
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.ownership import (
+    Owner,
+    find_owner,
+    owner_of,
+    selinux_label,
+    set_owner,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.place import copy_tree
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.sets import (
+    clear,
+    distribute,
+    make_staged,
+    remove_tree,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.swap import Member
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import make_private_dirs, sync_file_system
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore import wayback
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.host import Host
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.situation import Situation
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching import members_of
+from ansible_collections.dba.mariabackup.plugins.module_utils.tool.argv import PlaceDirectories, copy_back_argv
+from ansible_collections.dba.mariabackup.plugins.module_utils.tool.find import find_tool
+from ansible_collections.dba.mariabackup.plugins.module_utils.tool.run import run_tool
+
+
+def _not_backup(relative: str) -> bool:
+    """Leave out what a file system puts into its top directory; a backup may lie there."""
+    return relative == "lost+found"
+
+
+def _nothing(_relative: str) -> bool:
+    return False
+
+
+def method_of(situation: Situation, params: Mapping[str, Any]) -> str:
+    """Return how the files are placed, as the result names it."""
+    if params["method"] != "auto":
+        return str(params["method"])
+    return "reflink" if situation.source.reflink and params["copier"] == "builtin" else "copy"
+
+
+def metadata_dir(journal: Journal) -> str:
+    """Return where the backup's own description is kept: the datadir gets none of it."""
+    return os.path.join(journal.directory, "metadata")
+
+
+def is_staged(journal: Journal) -> bool:
+    """Whether every staged directory is there."""
+    return all(os.path.isdir(member.staged) for member in members_of(journal))
+
+
+def stage(journal: Journal, situation: Situation, params: Mapping[str, Any], ctx: Context) -> None:
+    """Place the backup, whole, in the staged datadir; checksums of the manifest are verified on the way."""
+    members = members_of(journal)
+    make_staged(members)
+    source, target = situation.source.path, members[0].staged
+    if params["copier"] == "builtin":
+        _copy_ourselves(source, target, situation, params, ctx)
+    else:
+        _verify_before(source, params, ctx)
+        if params["copier"] == "rsync":
+            _copy_with_rsync(source, target, params, ctx)
+        else:
+            _copy_back(source, target, params, ctx)
+
+
+def _copy_ourselves(source: str, target: str, situation: Situation, params: Mapping[str, Any], ctx: Context) -> None:
+    manifest = read_manifest(manifest_path(source))
+    checksums = None
+    if manifest is not None and manifest.checksum == "sha256" and params["verify_checksums"]:
+        checksums = {name: entry.sha256 or "" for name, entry in manifest.files.items()}
+    done = 0
+
+    def on_bytes(count: int) -> None:
+        nonlocal done
+        done += count
+        ctx.progress(done, situation.source.size_bytes)
+
+    placed = copy_tree(
+        source,
+        target,
+        workers=params["parallel"] or None,
+        method=params["method"],
+        checksums=checksums,
+        # The tool's description of the backup comes along: preparing needs it, and verify takes it out again.
+        skip=_not_backup,
+        bandwidth_limit=params["bandwidth_limit"],
+        on_bytes=on_bytes,
+    )
+    ctx.log(f"placed {placed.bytes} bytes in {placed.files} files ({placed.method}, {placed.checked} checksums)")
+
+
+def _verify_before(source: str, params: Mapping[str, Any], ctx: Context) -> None:
+    """Verify the checksums where the copier is not ours and cannot."""
+    if params["verify_checksums"]:
+        inspect_backup(
+            source,
+            manifest=read_manifest(manifest_path(source)),
+            verify_checksums=True,
+            on_bytes=lambda count: ctx.progress(count, 0),
+        ).require()
+
+
+def _copy_back(source: str, target: str, params: Mapping[str, Any], ctx: Context) -> None:
+    """Let the tool copy (or move) back into the staged directory, as its documentation has it.
+
+    It neither syncs nor looks at what it copies (facts, sections 0 and 4), so the proof and the sync are ours as always.
+    It leaves out a part of the backup's description, which preparing and the proof need.
+    """
+    tool = find_tool(params["mariadb_backup"])
+    everywhere = PlaceDirectories(
+        datadir=target,
+        innodb_data_home_dir=target,
+        innodb_data_file_path=inspect_backup(source).require().data_file_path,
+        innodb_undo_directory=target,
+        innodb_log_group_home_dir=target,
+        aria_log_dir_path=target,
+    )
+    moving = params["method"] == "move"
+    outcome = run_tool(copy_back_argv(tool.path, source, everywhere, move=moving), ctx.log_path)
+    if not outcome.completed_ok:
+        raise MariabackupError(
+            f"mariadb-backup could not {'move' if moving else 'copy'} the backup to {target}.",
+            "Read the last lines of its log below.",
+            cmd=outcome.argv,
+            rc=outcome.rc,
+            log_tail=outcome.tail,
+        )
+    for name in METADATA_FILES:
+        present = os.path.join(source, name)
+        if os.path.isfile(present) and not os.path.exists(os.path.join(target, name)):
+            shutil.copy2(present, os.path.join(target, name))
+
+
+def _copy_with_rsync(source: str, target: str, params: Mapping[str, Any], ctx: Context) -> None:
+    if params["method"] == "move":
+        raise MariabackupError("rsync cannot move a backup.", "Use copier: builtin or mariadb-backup to move.")
+    program = shutil.which("rsync")
+    if program is None:
+        raise MariabackupError(
+            "rsync is not installed on this host.", "Install the package rsync, or leave copier out."
+        )
+    limit = params["bandwidth_limit"]
+    argv = [program, "--archive", "--sparse", *([f"--bwlimit={max(1, limit // 1024)}"] if limit else [])]
+    outcome = run_tool([*argv, f"{source}/", f"{target}/"], ctx.log_path)
+    if outcome.rc != 0:
+        raise MariabackupError(
+            f"rsync could not copy the backup to {target}.",
+            "Read the last lines of its log below.",
+            cmd=outcome.argv,
+            rc=outcome.rc,
+            log_tail=outcome.tail,
+        )
+
+
+def prepare(journal: Journal, params: Mapping[str, Any], ctx: Context) -> None:
+    """Apply the log to the staged copy; the backup itself stays as it is."""
+    target = members_of(journal)[0].staged
+    if params["method"] == "move":
+        # What is moved back after a failure from here on is half prepared, and has to say so.
+        with open(preparing_marker(journal["source"]["path"]), "a", encoding="utf-8") as stream:
+            stream.write(f"moved and prepared by restore {journal['id']}\n")
+    prepare_directory(target, ctx, params)
+
+
+def verify(journal: Journal, situation: Situation, host: Host, params: Mapping[str, Any], ctx: Context) -> None:
+    """Prove the staged set and make it ready to serve: its parts in their directories, owner, label, all on the disk."""
+    members = members_of(journal)
+    top = members[0].staged
+    proof = inspect_backup(top, exact=situation.source.needs_prepare)
+    proof.require("This is a defect of the backup or of the disk; the data in service has not been touched.")
+    if not proof.prepared:
+        raise MariabackupError(
+            "The staged backup is not prepared.", "Report this: it should have been prepared by now."
+        )
+    _take_metadata_out(journal, top)
+    distribute(host.layout, members)
+    for member in members:
+        owner = _owner(member, situation, params)
+        changed = set_owner(member.staged, owner)
+        ctx.log(f"{member.staged}: owner {owner}, {changed} entries changed")
+    copied = copy_over(situation.carried, host.layout.datadir, top) if situation.carried else []
+    for member in members:
+        selinux_label(member.staged, member.live)
+    ctx.log(f"carried over: {', '.join(copied) or 'nothing'}")
+    for member in members:
+        sync_file_system(member.staged)
+
+
+def _owner(member: Member, situation: Situation, params: Mapping[str, Any]) -> Owner:
+    """Return the owner of a staged directory: the caller's wish, else the directory it replaces, else the service's user.
+
+    A datadir without data may belong to root because somebody made it by hand; the service's user counts then.
+    """
+    service = situation.service
+    old = owner_of(member.live)
+    wanted = find_owner(service.user, service.group, old.mode if old else 0o700)
+    if params["owner"] or params["group"] or old is None or not situation.has_data:
+        return wanted
+    return old
+
+
+def _take_metadata_out(journal: Journal, top: str) -> None:
+    """Move the backup's description of itself to the run's directory: in a datadir it would be taken for data."""
+    kept = metadata_dir(journal)
+    make_private_dirs(kept)
+    for name in sorted(METADATA_FILES):
+        path = os.path.join(top, name)
+        if os.path.isfile(path):
+            shutil.copy2(path, os.path.join(kept, name))
+            os.unlink(path)
+
+
+def verify_source(journal: Journal, params: Mapping[str, Any], ctx: Context) -> None:
+    """Verify the whole backup before the old data is deleted for it."""
+    _verify_before(journal["source"]["path"], {**params, "verify_checksums": True}, ctx)
+
+
+def delete_old(journal: Journal, ctx: Context) -> None:
+    """Delete the old set; the server is held, and is held across reboots, until a new one is in place."""
+    for member in members_of(journal):
+        names = clear(member.place)
+        ctx.log(f"deleted {len(names)} entries of {member.live}")
+
+
+def discard(journal: Journal, ctx: Context) -> None:
+    """Remove what was staged. A backup that was moved is moved back, with its description of itself."""
+    members = members_of(journal)
+    if journal["result"]["method"] == "move":
+        _give_back(journal, members, ctx)
+    for member in members:
+        if os.path.lexists(member.staged):
+            remove_tree(member.staged)
+        wayback.remove_room(member.live)
+
+
+def _give_back(journal: Journal, members: list[Member], ctx: Context) -> None:
+    source = journal["source"]["path"]
+    os.makedirs(source, mode=0o700, exist_ok=True)
+    for directory in [*(member.staged for member in members), metadata_dir(journal)]:
+        if not os.path.isdir(directory):
+            continue
+        for name in sorted(os.listdir(directory)):
+            target = os.path.join(source, name)
+            origin = os.path.join(directory, name)
+            if os.path.isdir(origin) and os.path.isdir(target):
+                copy_tree(origin, target, method="move", skip=_nothing)
+            elif not os.path.lexists(target):
+                shutil.move(origin, target)
+    sync_file_system(source)
+    ctx.log(f"moved the backup back to {source}")

@@ -1,0 +1,142 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decide over the data that a restore kept aside."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: previous_datadir
+short_description: Put back, accept or delete the data that a restore kept aside
+description:
+  - A restore with O(dba.mariabackup.restore#module:existing_data=keep) leaves the old data beside the new. This module puts
+    it back into service, or deletes it when it is no longer needed.
+  - When a machine went down after the new data was in place and before the restore was committed, the server may have
+    been written to since. Nothing is swapped back on its own then. This module is how you decide.
+extends_documentation_fragment:
+  - dba.mariabackup.attributes
+  - dba.mariabackup.attributes.actiongroup
+  - dba.mariabackup.service
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  state:
+    description:
+      - V(restored) puts the old data of the newest restore back into service, with its binary logs. The data that was in
+        service is kept at C(<datadir>.failed-<id>).
+      - V(accepted) keeps the new data of an interrupted restore for good. Without one it does nothing.
+      - V(absent) deletes what finished restores kept aside, old data and failed new data. An interrupted restore keeps what
+        it has.
+    type: str
+    choices: [restored, accepted, absent]
+    required: true
+  older_than:
+    description:
+      - With O(state=absent), only what restores kept that ended longer ago than this, in seconds.
+    type: int
+  datadir:
+    description:
+      - The server's datadir. Without it, the service's option files decide; with it, they must agree.
+    type: path
+  defaults_file:
+    description:
+      - The one option file of the server, in place of the usual ones.
+    type: path
+  defaults_group_suffix:
+    description:
+      - The suffix of the option groups that belong to this server, where a host runs several.
+    type: str
+  state_dir:
+    description:
+      - The directory on the managed host for journals, jobs and locks, with mode C(0700).
+    type: path
+    default: /var/lib/mariabackup
+seealso:
+  - module: dba.mariabackup.restore
+author:
+  - dba.mariabackup contributors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Go back to the data from before the restore
+  dba.mariabackup.previous_datadir:
+    state: restored
+
+- name: Keep the new data of a restore that a power cut interrupted
+  dba.mariabackup.previous_datadir:
+    state: accepted
+
+- name: Delete what restores kept aside more than a week ago
+  dba.mariabackup.previous_datadir:
+    state: absent
+    older_than: 604800
+"""
+
+RETURN = r"""
+datadir:
+  description: The server's datadir.
+  returned: success
+  type: str
+  sample: /var/lib/mysql
+run:
+  description: The restore that was decided on.
+  returned: success, when there was one
+  type: str
+  sample: 20261122T101500Z-1f2e3d
+previous_datadir:
+  description: Where the set that is not in service is kept now.
+  returned: success, when there is one
+  type: str
+  sample: /var/lib/mysql.failed-20261122T101500Z-1f2e3d
+removed:
+  description: The directories that were deleted.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - /var/lib/mysql.previous-20261122T101500Z-1f2e3d
+freed_bytes:
+  description: How many bytes deleting them frees.
+  returned: success
+  type: int
+  sample: 2147483648
+log_path:
+  description: The log of the job on the host.
+  returned: when the job has begun
+  type: str
+  sample: /var/lib/mariabackup/jobs/20261122T101500Z-1f2e3d/log
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import service_spec
+from ansible_collections.dba.mariabackup.plugins.module_utils.task import run_job
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **service_spec(),
+            "state": {"type": "str", "choices": ["restored", "accepted", "absent"], "required": True},
+            "older_than": {"type": "int"},
+            "datadir": {"type": "path"},
+            "defaults_file": {"type": "path"},
+            "defaults_group_suffix": {"type": "str"},
+            "state_dir": {"type": "path", "default": "/var/lib/mariabackup"},
+        },
+        supports_check_mode=True,
+        required_if=[("service_manager", "process", ["server_config_file"])],
+    )
+    run_job(module, "previous_datadir", module.params["service"])
+
+
+if __name__ == "__main__":
+    main()
