@@ -38,7 +38,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Optional
+from typing import Any
 
 Row = list[str]
 Snapshot = dict[str, Any]
@@ -62,8 +62,13 @@ def quoted(name: str) -> str:
 class Client:
     """Runs SQL through the `mariadb` client."""
 
-    def __init__(self, defaults_file: Optional[str] = None, socket: Optional[str] = None, user: Optional[str] = None,
-                 program: Optional[str] = None) -> None:
+    def __init__(
+        self,
+        defaults_file: str | None = None,
+        socket: str | None = None,
+        user: str | None = None,
+        program: str | None = None,
+    ) -> None:
         found = program or shutil.which("mariadb") or shutil.which("mysql")
         if not found:
             raise SnapshotError("Neither the program mariadb nor mysql was found. Install the MariaDB client.")
@@ -77,15 +82,20 @@ class Client:
             self.argv.append(f"--user={user}")
 
     def run(self, sql: str, force: bool = False) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(self.argv + (["--force"] if force else []), input=sql.encode(), stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, check=False)
+        return subprocess.run(
+            self.argv + (["--force"] if force else []),
+            input=sql.encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
 
     def rows(self, sql: str) -> list[Row]:
         """The rows of one statement."""
         done = self.run(_SESSION + sql)
         if done.returncode:
             raise SnapshotError(f"{' '.join(self.argv)} failed ({done.returncode}): {_text(done.stderr).strip()}")
-        return [_fields(line) for line in _lines(done.stdout)]
+        return [parse_row(line) for line in _lines(done.stdout)]
 
     def many(self, statements: Mapping[str, str]) -> tuple[dict[str, list[Row]], dict[str, str]]:
         """Run every statement. Returns the rows by key, and the error text of those that failed."""
@@ -99,9 +109,9 @@ class Client:
             script.append(text)
         done = self.run("".join(script), force=True)
         rows: dict[str, list[Row]] = {key: [] for key in keys}
-        current: Optional[list[Row]] = None
+        current: list[Row] | None = None
         for line in _lines(done.stdout):
-            fields = _fields(line)
+            fields = parse_row(line)
             if fields[0] == mark:
                 current = rows[keys[int(fields[1])]]
             elif current is not None:
@@ -118,8 +128,10 @@ class Client:
 
 
 # A session that prints times and text the same way on every server.
-_SESSION = ("SET NAMES utf8mb4; SET SESSION time_zone = '+00:00', sql_mode = '', group_concat_max_len = 16777216, "
-            "sql_quote_show_create = 1;\n")
+_SESSION = (
+    "SET NAMES utf8mb4; SET SESSION time_zone = '+00:00', sql_mode = '', group_concat_max_len = 16777216, "
+    "sql_quote_show_create = 1;\n"
+)
 
 
 def _text(data: bytes) -> str:
@@ -131,7 +143,7 @@ def _lines(data: bytes) -> list[str]:
     return _text(data).split("\n")[:-1]
 
 
-def _fields(line: str) -> Row:
+def parse_row(line: str) -> Row:
     return [re.sub(r"\\([nt0\\])", lambda m: _ESCAPES[m.group(1)], field) for field in line.split("\t")]
 
 
@@ -141,27 +153,31 @@ def _account(user: str, host: str) -> str:
 
 def _data_hash(schema: str, table: str, columns: Sequence[Row], versioned: bool) -> str:
     """A SELECT of one value that depends on every column of every row, in any order of the rows."""
-    names = [quoted(column[2]) if column[3] != "float" else f"CAST({quoted(column[2])} AS DOUBLE)" for column in columns]
+    names = [
+        quoted(column[2]) if column[3] != "float" else f"CAST({quoted(column[2])} AS DOUBLE)" for column in columns
+    ]
     if versioned and not any(column[5].upper() in ("ROW START", "ROW END") for column in columns):
         names += ["ROW_START", "ROW_END"]
     row = "CONCAT_WS(X'001F', " + ", ".join(f"COALESCE(CAST({name} AS BINARY), X'001E')" for name in names) + ")"
     period = " FOR SYSTEM_TIME ALL" if versioned else ""
-    return (f"SELECT CONCAT_WS(':', COUNT(*), COALESCE(BIT_XOR(CRC32({row})), 0), COALESCE(SUM(CRC32({row})), 0)) "
-            f"FROM {quoted(schema)}.{quoted(table)}{period}")
+    return (
+        f"SELECT CONCAT_WS(':', COUNT(*), COALESCE(BIT_XOR(CRC32({row})), 0), COALESCE(SUM(CRC32({row})), 0)) "
+        f"FROM {quoted(schema)}.{quoted(table)}{period}"
+    )
 
 
 def _listings(client: Client) -> dict[str, list[Row]]:
     statements = {
         "server": "SELECT @@version, @@hostname, @@datadir, @@read_only, @@log_bin, @@gtid_binlog_pos, @@gtid_binlog_state, "
-                  "@@gtid_slave_pos, @@gtid_current_pos",
+        "@@gtid_slave_pos, @@gtid_current_pos",
         "schemas": f"SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN ({_SYSTEM})",
         "tables": "SELECT table_schema, table_name, table_type, COALESCE(engine, '') FROM information_schema.tables "
-                  f"WHERE table_schema NOT IN ({_SYSTEM})",
+        f"WHERE table_schema NOT IN ({_SYSTEM})",
         "columns": "SELECT table_schema, table_name, column_name, data_type, LOWER(extra), COALESCE(generation_expression, '') "
-                   f"FROM information_schema.columns WHERE table_schema NOT IN ({_SYSTEM}) "
-                   "ORDER BY table_schema, table_name, ordinal_position",
+        f"FROM information_schema.columns WHERE table_schema NOT IN ({_SYSTEM}) "
+        "ORDER BY table_schema, table_name, ordinal_position",
         "hashed_keys": "SELECT DISTINCT table_schema, table_name FROM information_schema.statistics "
-                       f"WHERE index_type = 'HASH' AND table_schema NOT IN ({_SYSTEM})",
+        f"WHERE index_type = 'HASH' AND table_schema NOT IN ({_SYSTEM})",
         "triggers": f"SELECT trigger_schema, trigger_name FROM information_schema.triggers WHERE trigger_schema NOT IN ({_SYSTEM})",
         "routines": f"SELECT db, name, type FROM mysql.proc WHERE db NOT IN ({_SYSTEM})",
         "events": f"SELECT event_schema, event_name FROM information_schema.events WHERE event_schema NOT IN ({_SYSTEM})",
@@ -224,7 +240,7 @@ def _statements(found: Mapping[str, list[Row]], check: bool) -> dict[str, str]:
     return out
 
 
-def _sorted_columns(grant: str) -> str:
+def sorted_columns(grant: str) -> str:
     """Columns of a privilege come in the order of a hash table, which a restart changes."""
     head, on, tail = grant.partition(" ON ")
     head = re.sub(r"\(([^()]*)\)", lambda m: "(" + ", ".join(sorted(m.group(1).split(", "))) + ")", head)
@@ -241,12 +257,34 @@ def snapshot(client: Client, check: bool = False) -> Snapshot:
     rows, errors = client.many(_statements(found, check))
     server = found["server"][0]
     out: Snapshot = {
-        "server": dict(zip(("version", "hostname", "datadir", "read_only", "log_bin", "gtid_binlog_pos",
-                            "gtid_binlog_state", "gtid_slave_pos", "gtid_current_pos"), server)),
-        "schemas": {}, "tables": {}, "views": {}, "sequences": {}, "triggers": {}, "routines": {}, "events": {},
-        "accounts": {}, "plugins": sorted(" ".join(row) for row in found["plugins"]),
+        "server": dict(
+            zip(
+                (
+                    "version",
+                    "hostname",
+                    "datadir",
+                    "read_only",
+                    "log_bin",
+                    "gtid_binlog_pos",
+                    "gtid_binlog_state",
+                    "gtid_slave_pos",
+                    "gtid_current_pos",
+                ),
+                server,
+            )
+        ),
+        "schemas": {},
+        "tables": {},
+        "views": {},
+        "sequences": {},
+        "triggers": {},
+        "routines": {},
+        "events": {},
+        "accounts": {},
+        "plugins": sorted(" ".join(row) for row in found["plugins"]),
         "servers": sorted(" ".join(row) for row in found["servers"]),
-        "errors": {key: errors[key] for key in sorted(errors)}, "problems": [],
+        "errors": {key: errors[key] for key in sorted(errors)},
+        "problems": [],
     }
     tables, accounts = out["tables"], out["accounts"]
     for schema, table, kind, engine in found["tables"]:
@@ -257,11 +295,14 @@ def snapshot(client: Client, check: bool = False) -> Snapshot:
         second = rest[0] if rest else ""
         name = f"{quoted(first)}.{quoted(second)}" if rest else quoted(first)
         if what == "check":
-            out["problems"] += [f"{name}: {row[2]}: {row[3]}" for row in result
-                                if row[3] != "OK" and not (row[2] == "note" and "doesn't support check" in row[3])]
+            out["problems"] += [
+                f"{name}: {row[2]}: {row[3]}"
+                for row in result
+                if row[3] != "OK" and not (row[2] == "note" and "doesn't support check" in row[3])
+            ]
         elif what in ("grants", "user"):
             account = accounts.setdefault(_account(first, second), {})
-            account[what] = sorted(_sorted_columns(row[0]) for row in result)
+            account[what] = sorted(sorted_columns(row[0]) for row in result)
         elif not result:
             continue
         elif what == "schema":
@@ -287,6 +328,7 @@ def snapshot(client: Client, check: bool = False) -> Snapshot:
 
 def _first_difference(before: Any, after: Any) -> str:
     """The first line in which two texts (or lists of texts) differ."""
+
     def lines(value: Any) -> list[str]:
         return "\n".join(value if isinstance(value, list) else [str(value)]).split("\n")
 
@@ -313,8 +355,9 @@ def _table(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> It
         yield f"table {name}: AUTO_INCREMENT {before.get('counter')} became {counter}"
 
 
-def diff(before: Snapshot, after: Snapshot, ignore_accounts: Collection[str] = (),
-         ignore_schemas: Collection[str] = ()) -> list[str]:
+def diff(
+    before: Snapshot, after: Snapshot, ignore_accounts: Collection[str] = (), ignore_schemas: Collection[str] = ()
+) -> list[str]:
     """The differences between two snapshots in words; an empty list means that all is the same.
 
     `ignore_accounts` holds user names (without the host), `ignore_schemas` schema names. What is under `server` is not
@@ -327,8 +370,16 @@ def diff(before: Snapshot, after: Snapshot, ignore_accounts: Collection[str] = (
         plain = name.split(" ", 1)[1] if not name.startswith("`") else name
         return any(plain == schema or plain.startswith(schema + ".") for schema in skipped)
 
-    for section, word in (("schemas", "schema"), ("tables", "table"), ("views", "view"), ("sequences", "sequence"),
-                          ("triggers", "trigger"), ("routines", ""), ("events", "event"), ("accounts", "account")):
+    for section, word in (
+        ("schemas", "schema"),
+        ("tables", "table"),
+        ("views", "view"),
+        ("sequences", "sequence"),
+        ("triggers", "trigger"),
+        ("routines", ""),
+        ("events", "event"),
+        ("accounts", "account"),
+    ):
         one, two = before[section], after[section]
         for name in sorted({*one, *two}):
             if section == "accounts":
@@ -350,13 +401,17 @@ def diff(before: Snapshot, after: Snapshot, ignore_accounts: Collection[str] = (
                     if left != right:
                         out.append(f"{label}: {key + ': ' if key else ''}{_first_difference(left, right)}")
     for section in ("plugins", "servers", "problems"):
-        out += [f"{section}: {item} is missing" for item in before[section] if item not in after[section] and section != "problems"]
+        out += [
+            f"{section}: {item} is missing"
+            for item in before[section]
+            if item not in after[section] and section != "problems"
+        ]
         out += [f"{section}: {item} is new" for item in after[section] if item not in before[section]]
     out += [f"cannot read {key}: {text}" for key, text in after["errors"].items() if key not in before["errors"]]
     return out
 
 
-def main(arguments: Optional[Sequence[str]] = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Take a snapshot of a MariaDB server, or compare two snapshots.")
     commands = parser.add_subparsers(dest="command", required=True)
     take = commands.add_parser("snapshot", help="print a snapshot as JSON")

@@ -19,22 +19,37 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
 
 SETS = ("everything", "data_directory", "data_directory_myisam", "encrypted", "backquote")
 DIRECTORY_MARK = "@DIRECTORY@"
 
 # Schemas of `everything`, for options such as expect_schemas.
-SCHEMAS = ("dba_back`quote", "dba_code", "dba_empty", "dba_engines", "dba_history", "dba_innodb", "dba_latin1",
-           "dba_odd näme.with quotes 'x' \"y\" \\ ; % $(z) * 表", "dba_types", "dba_ümläut")
+SCHEMAS = (
+    "dba_back`quote",
+    "dba_code",
+    "dba_empty",
+    "dba_engines",
+    "dba_history",
+    "dba_innodb",
+    "dba_latin1",
+    "dba_odd näme.with quotes 'x' \"y\" \\ ; % $(z) * 表",
+    "dba_types",
+    "dba_ümläut",
+)
 
 # Queries whose answers need more than the rows: the indexes, and code that runs on them. (query, expected first value)
 PROBES = (
     ("SELECT COUNT(*) FROM dba_innodb.fulltext_text WHERE MATCH (title) AGAINST ('+restore' IN BOOLEAN MODE)", "300"),
-    ("SELECT COUNT(*) FROM dba_innodb.spatial_points FORCE INDEX (place) WHERE "
-     "MBRContains(ST_GeomFromText('POLYGON((-50 -50, 50 -50, 50 50, -50 50, -50 -50))'), place)", "174"),
+    (
+        "SELECT COUNT(*) FROM dba_innodb.spatial_points FORCE INDEX (place) WHERE "
+        "MBRContains(ST_GeomFromText('POLYGON((-50 -50, 50 -50, 50 50, -50 50, -50 -50))'), place)",
+        "174",
+    ),
     ("SELECT COUNT(*) FROM dba_innodb.generated FORCE INDEX (by_full_name) WHERE full_name LIKE 'Zoë-29% %'", "111"),
-    ("SELECT COUNT(*) FROM dba_history.by_time FOR SYSTEM_TIME AS OF TIMESTAMP'2026-01-15 00:00:00' WHERE id <= 100", "100"),
+    (
+        "SELECT COUNT(*) FROM dba_history.by_time FOR SYSTEM_TIME AS OF TIMESTAMP'2026-01-15 00:00:00' WHERE id <= 100",
+        "100",
+    ),
     ("SELECT dba_code.net_price(119, 19)", "100.00"),
     ("SELECT dba_code.item_count()", "490"),
 )
@@ -66,7 +81,7 @@ class LoadError(Exception):
     """The client is missing, or the server refused a statement."""
 
 
-def source(name: str, directory: Optional[str] = None) -> str:
+def source(name: str, directory: str | None = None) -> str:
     """The SQL text of a set, with the directory for its tables put in."""
     if name not in SETS:
         raise LoadError(f"There is no data set {name!r}; there are {', '.join(SETS)}.")
@@ -83,7 +98,7 @@ def source(name: str, directory: Optional[str] = None) -> str:
     raise LoadError(f"{name}.sql is neither in {here.parent / 'data'} nor in {here}.")
 
 
-def client(defaults_file: Optional[str] = None, socket: Optional[str] = None, user: Optional[str] = None) -> list[str]:
+def client(defaults_file: str | None = None, socket: str | None = None, user: str | None = None) -> list[str]:
     program = shutil.which("mariadb") or shutil.which("mysql")
     if not program:
         raise LoadError("Neither the program mariadb nor mysql was found.")
@@ -102,7 +117,7 @@ def execute(argv: Sequence[str], sql: str) -> str:
     return done.stdout.decode(errors="replace")
 
 
-def load(argv: Sequence[str], name: str, directory: Optional[str] = None) -> None:
+def load(argv: Sequence[str], name: str, directory: str | None = None) -> None:
     """Load a set. A set that is loaded again starts clean. The directory is made like the datadir, if it is missing."""
     text = source(name, directory)
     if directory:
@@ -124,7 +139,7 @@ def probe(argv: Sequence[str]) -> list[str]:
     return out
 
 
-def main(arguments: Optional[Sequence[str]] = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Load, change or probe the test data of a server.")
     parser.add_argument("command", choices=("load", "change", "probe"))
     parser.add_argument("name", nargs="?", default="everything", choices=SETS)
