@@ -45,7 +45,7 @@ class BinlogEnd:
 def binlog_basename(options: Mapping[str, str]) -> str | None:
     """Return the path of the binary logs without number, or None when the server writes none."""
     name = options.get("log_bin", "")
-    if not name or name.upper() in ("FALSE", "OFF", "0"):
+    if not name:  # Any other word is a name: seen with ON and 0.
         return None
     path = os.path.join(options.get("datadir", "/"), name)
     head, tail = os.path.split(path)

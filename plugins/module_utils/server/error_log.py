@@ -8,11 +8,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
-
-from ansible_collections.dba.mariabackup.plugins.module_utils.server.base import Service
+from typing import Any, Protocol
 
 _MOST = 4 << 20
+
+
+class HasLog(Protocol):
+    """Something that keeps the server's standard error, as a service does."""
+
+    def log_lines(self, limit: int = 200) -> list[str]:
+        """Return the last lines of the current or last run."""
+
 
 # Closed: only messages after which data is missing, unreadable or not of one set although the server runs. What also a
 # healthy server says (a table that was left open and is checked, a foreign directory in the datadir, time zones that
@@ -55,6 +61,19 @@ def log_path(options: Mapping[str, str]) -> str | None:
     return path if "." in os.path.basename(path) else path + ".err"
 
 
+def tail_since(options: Mapping[str, str], began: float, limit: int = 30) -> list[str]:
+    """Return the last lines of the error log when it was written to after ``began`` (seconds since the epoch)."""
+    path = log_path(options)
+    try:
+        if path is None or os.stat(path).st_mtime < began - 1:
+            return []
+        with open(path, "rb") as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - 65536))
+            return stream.read().decode("utf-8", "replace").splitlines()[-limit:]
+    except OSError:
+        return []
+
+
 def mark(options: Mapping[str, str]) -> dict[str, Any]:
     """Return where the error log ends now; a JSON object for `lines_since`. Take it before the start."""
     path = log_path(options)
@@ -65,7 +84,7 @@ def mark(options: Mapping[str, str]) -> dict[str, Any]:
     return {"path": path, "inode": found.st_ino if found else 0, "offset": found.st_size if found else 0}
 
 
-def lines_since(start: Mapping[str, Any], service: Service) -> list[str]:
+def lines_since(start: Mapping[str, Any], service: HasLog) -> list[str]:
     """Return what the server has logged since a mark, or, where it logs to the manager, since its last start."""
     path = start.get("path")
     if not path:

@@ -91,6 +91,8 @@ def check_health(
             health.add("skipped", str(error))
             return health
         error.details.setdefault("health", health.checks)
+        if health.connection is not None:
+            health.connection.close()
         if not error.log_tail and log_mark is not None:
             error.log_tail = error_log.lines_since(log_mark, service)[-20:]
         raise

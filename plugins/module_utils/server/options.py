@@ -111,8 +111,8 @@ def explicit_options(args: Sequence[str]) -> dict[str, str]:
             key = option_name(name)
             if equal:
                 values[key] = value
-            elif key.startswith("skip_"):
-                values[key[5:]] = "FALSE"
+            elif key.startswith(("skip_", "disable_")):
+                values[key.partition("_")[2]] = "FALSE"
                 values[key] = "TRUE"
             else:
                 values[key] = "TRUE"
@@ -193,6 +193,8 @@ def read_options(server_binary: str, args: Sequence[str] = ()) -> dict[str, str]
         raise _failed(done)
     values = dict(explicit)
     values.update(_put_datadir(table, datadir))
+    if explicit.get("log_bin") == "FALSE" and values.get("log_bin") == "0":
+        values["log_bin"] = ""  # The table shows --skip-log-bin as if the logs were named "0".
     return values
 
 

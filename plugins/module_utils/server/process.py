@@ -10,13 +10,13 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils import files
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.server import error_log, proc
 from ansible_collections.dba.mariabackup.plugins.module_utils.server import options as server_options
-from ansible_collections.dba.mariabackup.plugins.module_utils.server import proc
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.base import RESTRICTIONS, Repair, Service
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.greeting import server_greeting
 
@@ -145,27 +145,36 @@ class ProcessService(Service):
             return
         files.make_private_dirs(os.path.dirname(self._record))
         argv = [self.command[0], *self.command_args(), *(RESTRICTIONS if restricted else ())]
+        settings = self._options()
+        began = time.time()
         with open(self.log_path, "wb") as log:
             child = subprocess.Popen(  # pylint: disable=consider-using-with
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True
             )
         ticks = proc.start_ticks(child.pid) or 0
         files.write_json(self._record, {"pid": child.pid, "ticks": ticks, "argv": argv, "restricted": restricted})
-        settings = self._options()
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if child.poll() is not None:
-                raise self._start_failed(f"The server ended during its start, return code {child.returncode}.", argv)
+                raise self._start_failed(
+                    f"The server ended during its start, return code {child.returncode}.", argv, settings, began
+                )
             try:
                 server_greeting(settings, timeout=2)
                 return
             except (OSError, ValueError):
                 time.sleep(0.05)
-        raise self._start_failed(f"The server has not come up within {timeout:g} s.", argv)
+        raise self._start_failed(f"The server has not come up within {timeout:g} s.", argv, settings, began)
 
-    def _start_failed(self, cause: str, argv: Sequence[str]) -> MariabackupError:
+    def _start_failed(
+        self, cause: str, argv: Sequence[str], settings: Mapping[str, str], began: float
+    ) -> MariabackupError:
         return MariabackupError(
-            cause, "Read the server's messages below.", cmd=argv, log_tail=self.log_lines(30), log_path=self.log_path
+            cause,
+            "Read the server's messages below.",
+            cmd=argv,
+            log_tail=[*self.log_lines(30), *error_log.tail_since(settings, began)][-40:],
+            log_path=self.log_path,
         )
 
     def remove_restrictions(self) -> None:

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 
 from ansible_collections.dba.mariabackup.plugins.module_utils import files
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.server import proc, unit_text
+from ansible_collections.dba.mariabackup.plugins.module_utils.server import error_log, proc, unit_text
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.base import RESTRICTIONS, Repair, Service, Trigger
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.command import Completed, plain_environment, run
+from ansible_collections.dba.mariabackup.plugins.module_utils.server.options import find_server_binary, read_options
 
 RUNTIME = "/run/systemd/system"
 PERMANENT = "/etc/systemd/system"
@@ -349,20 +350,29 @@ class SystemdService(Service):
         if changed:
             self._reload()
         _systemctl("reset-failed", self.name, *triggers)
-        began = time.monotonic()
+        began = time.time()
         if triggers and not self.active():
             done = _systemctl("start", *triggers)
             if done.rc != 0:
                 raise done.failure(f"The units {', '.join(triggers)} do not start.", "Look at their status.")
-        self._came_up(self._job("start", max(timeout - (time.monotonic() - began), 1)), timeout)
+        self._came_up(self._job("start", timeout), timeout, began)
 
-    def _came_up(self, ended: Completed | None, timeout: float) -> None:
+    def _last_words(self, began: float) -> list[str]:
+        """Return what the server said since a start that failed, from its own log or the journal."""
+        lines: list[str] = []
+        try:
+            lines = error_log.tail_since(read_options(find_server_binary(), self.command_args()), began)
+        except MariabackupError as error:
+            lines = [error.cause]
+        return [*self.log_lines(30), *lines][-40:]
+
+    def _came_up(self, ended: Completed | None, timeout: float, began: float) -> None:
         """Raise unless a start or restart has ended well."""
         if ended is None:
             raise MariabackupError(
                 f"{self.name} has not come up within {timeout:g} s.",
                 "Read the server's messages below; raise start_timeout if it was still recovering.",
-                log_tail=self.log_lines(30),
+                log_tail=self._last_words(began),
             )
         if ended.rc != 0 or self.state() != "active":
             raise MariabackupError(
@@ -370,11 +380,12 @@ class SystemdService(Service):
                 "Read the server's messages below.",
                 cmd=ended.argv,
                 rc=ended.rc,
-                log_tail=self.log_lines(30) or ended.tail(),
+                log_tail=self._last_words(began) or ended.tail(),
             )
 
     def restart(self, timeout: float) -> None:
-        self._came_up(self._job("restart", timeout), timeout)
+        began = time.time()
+        self._came_up(self._job("restart", timeout), timeout, began)
 
     def pids(self) -> list[int]:
         return self._group_pids(self._show())
