@@ -14,13 +14,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.harness.layouts import LAYOUTS, PLAIN, Layout
+from tests.integration.harness.layouts import LAYOUTS, PLAIN
 from tests.integration.harness.playbooks import Playbooks
 from tests.integration.harness.pool import Pool
 from tests.integration.harness.server import Server
@@ -44,7 +44,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     """Add to the report of a failed test what its hosts say."""
     report: Any = yield
     pool = item.stash.get(_POOL, None)
@@ -128,6 +128,3 @@ def fresh(pool: Pool) -> Callable[..., Server]:
 def playbooks(published: Path, tmp_path: Path, pool: Pool) -> Callable[[], Playbooks]:
     """``playbooks()``: runs playbooks of the published collection against the servers that the test has by then."""
     return lambda: Playbooks(published / "collections", tmp_path / "ansible", pool.inventory())
-
-
-__all__ = ["Layout"]

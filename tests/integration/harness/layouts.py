@@ -24,6 +24,7 @@ class Layout:
         seed: the layout whose stored data this one starts from; the files must lie the same way.
         mount: the file system of the datadir, when it is a mount point of its own.
         link: where the datadir really is, when ``DATADIR`` is a symbolic link.
+        instance: the name of a second server, ``mariadb@<instance>``, which is then the one under test.
     """
 
     name: str
@@ -32,11 +33,32 @@ class Layout:
     seed: str = "plain"
     mount: str = ""
     link: str = ""
+    instance: str = ""
+
+    @property
+    def datadir(self) -> str:
+        """The datadir of the server under test."""
+        return f"{DATADIR}-{self.instance}" if self.instance else DATADIR
+
+    @property
+    def service(self) -> str:
+        """The service of the server under test."""
+        return f"mariadb@{self.instance}" if self.instance else "mariadb"
+
+    @property
+    def socket(self) -> str:
+        """The socket of the server under test."""
+        return f"/run/mysqld/{self.instance}.sock" if self.instance else "/run/mysqld/mysqld.sock"
 
     def option_file(self) -> str:
         """Return the text of the option file of this layout."""
         lines = [f"{name} = {value}" if value else name for name, value in {**BASE_OPTIONS, **self.options}.items()]
-        return "\n".join(["[mysqld]", *lines, ""])
+        text = "\n".join(["[mysqld]", *lines, ""])
+        if self.instance:
+            own = ["datadir = " + self.datadir, "socket = " + self.socket, "port = 3307"]
+            own.append(f"pid-file = /run/mysqld/{self.instance}.pid")
+            text += "\n".join([f"[mysqld.{self.instance}]", *own, f"[client.{self.instance}]", own[1], ""])
+        return text
 
 
 _BINLOG = {"log_bin": "mysqld-bin", "server_id": "11", "gtid_domain_id": "0", "gtid_strict_mode": "ON"}
@@ -71,5 +93,8 @@ SEPARATE = Layout(
 MOUNT = Layout("mount", options={**_BINLOG, "ignore_db_dirs": "lost+found"}, mount="ext4")
 MOUNT_XFS = Layout("mount-xfs", options=_BINLOG, mount="xfs")
 SYMLINK = Layout("symlink", link="/srv/data/mysql")
+INSTANCE = Layout("instance", instance="x")
 
-LAYOUTS = {layout.name: layout for layout in (PLAIN, BINLOG, BINLOG_OUTSIDE, SEPARATE, MOUNT, MOUNT_XFS, SYMLINK)}
+LAYOUTS = {
+    layout.name: layout for layout in (PLAIN, BINLOG, BINLOG_OUTSIDE, SEPARATE, MOUNT, MOUNT_XFS, SYMLINK, INSTANCE)
+}

@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import subprocess
-from typing import Any, Optional
+from typing import Any
 
 Result = dict[str, Any]
 
@@ -31,7 +31,7 @@ class Running:
     def __init__(self, process: subprocess.Popen[bytes], name: str) -> None:
         self.process = process
         self.name = name
-        self._result: Optional[Result] = None
+        self._result: Result | None = None
 
     def done(self) -> bool:
         """Tell whether the module has ended."""

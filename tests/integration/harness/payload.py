@@ -66,7 +66,7 @@ def _payloads(collections: Path, target: Path) -> None:
     from ansible.plugins.loader import init_plugin_loader
     from ansible.template import Templar
 
-    init_plugin_loader([str(collections)])
+    init_plugin_loader([str(collections)])  # type: ignore[no-untyped-call]
     variables = {"ansible_python_interpreter": "/usr/bin/python3"}
     for path in sorted((collections / PLACE / "plugins" / "modules").glob("*.py")):
         try:
@@ -74,7 +74,7 @@ def _payloads(collections: Path, target: Path) -> None:
                 module_name=f"dba.mariabackup.{path.stem}",
                 module_path=str(path),
                 module_args={},
-                templar=Templar(DataLoader(), variables=variables),
+                templar=Templar(DataLoader(), variables=variables),  # type: ignore[no-untyped-call]
                 task_vars=variables,
             )
         except AnsibleError as error:

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any
 
 _CALLBACKS = Path(__file__).parent / "callback"
 
@@ -25,7 +25,7 @@ class Play:
     #: one dictionary for each task and host: status, host, task, action, result
     events: list[dict[str, Any]] = field(default_factory=list)
 
-    def results(self, action: str, host: Optional[str] = None) -> list[dict[str, Any]]:
+    def results(self, action: str, host: str | None = None) -> list[dict[str, Any]]:
         """Return the results of the tasks that ran ``action`` (``backup`` or the full name) on ``host``."""
         return [
             event["result"]
@@ -35,7 +35,7 @@ class Play:
             and host in (None, event["host"])
         ]
 
-    def result(self, action: str, host: Optional[str] = None) -> dict[str, Any]:
+    def result(self, action: str, host: str | None = None) -> dict[str, Any]:
         """Return the one result of ``action``."""
         found = self.results(action, host)
         assert len(found) == 1, f"{len(found)} results of {action}\n{self.output}"
@@ -72,7 +72,7 @@ class Playbooks:
         )
 
     def start(
-        self, playbook: Union[str, Sequence[Mapping[str, Any]]], *arguments: str, **variables: Any
+        self, playbook: str | Sequence[Mapping[str, Any]], *arguments: str, **variables: Any
     ) -> subprocess.Popen[str]:
         """Start ansible-playbook.
 
@@ -104,11 +104,11 @@ class Playbooks:
         lines = self.record.read_text(encoding="utf-8").splitlines() if self.record.exists() else []
         return Play(process.returncode, output, [json.loads(line) for line in lines])
 
-    def run(self, playbook: Union[str, Sequence[Mapping[str, Any]]], *arguments: str, **variables: Any) -> Play:
+    def run(self, playbook: str | Sequence[Mapping[str, Any]], *arguments: str, **variables: Any) -> Play:
         """Run ansible-playbook and return what came of it, failed or not."""
         return self.finish(self.start(playbook, *arguments, **variables))
 
-    def succeed(self, playbook: Union[str, Sequence[Mapping[str, Any]]], *arguments: str, **variables: Any) -> Play:
+    def succeed(self, playbook: str | Sequence[Mapping[str, Any]], *arguments: str, **variables: Any) -> Play:
         """Run a playbook that has to end well."""
         play = self.run(playbook, *arguments, **variables)
         assert play.returncode == 0, play.output

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional
 
 from tests.integration.harness.layouts import PLAIN, Layout
 from tests.integration.harness.server import STATE_DIR, Server
@@ -52,7 +51,7 @@ class Pool:
         layout: Layout = PLAIN,
         start: bool = True,
         data: bool = True,
-        disk: Optional[str] = None,
+        disk: str | None = None,
         redirect_dir: bool = True,
         **options: str,
     ) -> Server:

@@ -12,7 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any
 
 from tests.integration.harness.layouts import DATADIR, PLAIN, Layout
 from tests.integration.harness.modules import Result, Running, end
@@ -86,23 +86,26 @@ class Server:
         shutil.copytree(payload, self.path(f"{TOOLS}/payload"))
         host.put(COMPARE.read_bytes(), f"{TOOLS}/compare.py")
 
+    @property
+    def datadir(self) -> str:
+        """The datadir of the server under test."""
+        return self.layout.datadir
+
     # The host
 
-    def run(
-        self, command: Union[str, list[str]], check: bool = True, **options: Any
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, command: str | list[str], check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command as root; see ``Host.run``."""
         return self.host.run(command, check=check, **options)
 
-    def out(self, command: Union[str, list[str]], **options: Any) -> str:
+    def out(self, command: str | list[str], **options: Any) -> str:
         """Run a command as root and return what it printed, without the last newline."""
         return self.host.run(command, **options).stdout.rstrip("\n")
 
     def sql(self, text: str, *options: str) -> str:
         """Run statements as root over the socket; rows as lines, columns apart by tabs, no last newline."""
-        return self.host.sql(text, *options).rstrip("\n")
+        return self.host.sql(text, f"--socket={self.layout.socket}", *options).rstrip("\n")
 
-    def start(self, command: Union[str, list[str]]) -> subprocess.Popen[bytes]:
+    def start(self, command: str | list[str]) -> subprocess.Popen[bytes]:
         """Start a command in the background; it is killed when the test is over."""
         process = self.host.start(command)
         self._started.append(process)
@@ -171,47 +174,54 @@ class Server:
             self.mount(layout.mount, size, DATADIR)
         if layout.link:
             self.run(f"mkdir -p {layout.link} && chown mysql:mysql {layout.link} && ln -s {layout.link} {DATADIR}")
-        directories = [DATADIR, *layout.elsewhere]
+        directories = [DATADIR, *layout.elsewhere, *([layout.datadir] if layout.instance else [])]
         self.run(f"mkdir -p {' '.join(directories)} && chown mysql:mysql {' '.join(d + '/.' for d in directories)}")
         if data:
             self.run(f"cd {seed}/var/lib && for d in *; do cp -a $d/. /var/lib/$d/; done")
+            if layout.instance:
+                self.run(f"cp -a {seed}{DATADIR}/. {layout.datadir}")
         else:
             self.run(f"chmod 0755 {DATADIR}")
 
-    def mount(self, fstype: str, size: str, place: str, owner: Optional[str] = "mysql:mysql", **options: Any) -> None:
+    def mount(self, fstype: str, size: str, place: str, owner: str | None = "mysql:mysql", **options: Any) -> None:
         """Mount a new loop file system of ``size`` until the next reset."""
         self.host.loop_fs(fstype, size, place, owner=owner, **options)
         self._mounts.append(place)
 
-    def start_server(self, service: str = "mariadb") -> None:
+    def start_server(self, service: str = "") -> None:
         """Start the server's sockets, as they were on the new host, and the server; wait until it is up."""
+        service = service or self.layout.service
         if service == "mariadb":
             self.run(f"xargs -r systemctl start < {TOOLS}/pristine/sockets")
         done = self.run(["systemctl", "start", service], check=False)
         assert done.returncode == 0, f"{self.name}: {service} does not start\n{self.error_log(service)}"
 
-    def stop_server(self, service: str = "mariadb") -> None:
+    def stop_server(self, service: str = "") -> None:
         """Stop the sockets and the server in order."""
+        service = service or self.layout.service
         if service == "mariadb":
             self.run(f"xargs -r systemctl stop < {TOOLS}/pristine/sockets")
         self.run(["systemctl", "stop", service])
 
-    def restart_server(self, service: str = "mariadb") -> None:
+    def restart_server(self, service: str = "") -> None:
         """Stop and start."""
         self.stop_server(service)
         self.start_server(service)
 
-    def server_runs(self, service: str = "mariadb") -> bool:
+    def server_runs(self, service: str = "") -> bool:
         """Tell whether the service is active."""
-        return self.run(["systemctl", "is-active", "--quiet", service], check=False).returncode == 0
+        return (
+            self.run(["systemctl", "is-active", "--quiet", service or self.layout.service], check=False).returncode == 0
+        )
 
-    def server_pid(self, service: str = "mariadb") -> int:
+    def server_pid(self, service: str = "") -> int:
         """Return the process id of the server in the host, 0 when it is down."""
-        return int(self.out(["systemctl", "show", "--property=MainPID", "--value", service]))
+        return int(self.out(["systemctl", "show", "--property=MainPID", "--value", service or self.layout.service]))
 
-    def error_log(self, service: str = "mariadb", lines: int = 60) -> str:
+    def error_log(self, service: str = "", lines: int = 60) -> str:
         """Return the last lines of the service's journal."""
-        return self.run(["journalctl", "--no-pager", "-o", "cat", "-n", str(lines), "-u", service], check=False).stdout
+        argv = ["journalctl", "--no-pager", "-o", "cat", "-n", str(lines), "-u", service or self.layout.service]
+        return self.run(argv, check=False).stdout
 
     def configure(self, group: str = "mysqld", file: str = TEST_OPTIONS, **options: str) -> None:
         """Write an option file that holds these options in ``group``; the server reads it at its next start."""
@@ -227,6 +237,7 @@ class Server:
             check: also CHECK TABLE EXTENDED of everything.
             login: ``socket``, ``user`` or ``defaults_file`` of another instance.
         """
+        login = {"socket": self.layout.socket, **login}
         options = [f"--{name.replace('_', '-')}={value}" for name, value in login.items()]
         script = [f"{TOOLS}/compare.py", "snapshot", *options, *(["--check"] if check else [])]
         return dict(json.loads(self.run(["python3", "-B", *script]).stdout))
