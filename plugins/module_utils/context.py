@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 
@@ -29,7 +30,7 @@ class Context:
         self.state_dir = state_dir
         self.check_mode = check_mode
         self.log_path = os.path.join(job_dir, "log")
-        self.phases: list[dict[str, object]] = []
+        self.phases: list[dict[str, Any]] = []
         self.warnings: list[str] = []
         self._phase = ""
         self._told = 0.0
@@ -63,7 +64,13 @@ class Context:
             raise
         finally:
             self._phase = outer
-            self.phases.append({"name": name, "seconds": round(time.monotonic() - started, 3)})
+            self._add_time(name, time.monotonic() - started)
+
+    def _add_time(self, name: str, seconds: float) -> None:
+        """Note a phase's time; a phase that is entered twice in a row is one phase."""
+        if self.phases and self.phases[-1]["name"] == name:
+            seconds += float(self.phases.pop()["seconds"])
+        self.phases.append({"name": name, "seconds": round(seconds, 3)})
 
     def progress(self, done: int, total: int) -> None:
         """Keep ``status.json`` at how many of how many bytes of this phase are done, once a second at most."""

@@ -236,25 +236,17 @@ def one_step(steps: Sequence[Step]) -> bool:
 
 
 def is_done(step: Step, identify: Callable[[str], Identity | None] = identify) -> bool | None:
-    """Read from the disk whether a step is done: True, False, or None when neither state is there."""
-    at_target = identify(step.target)
+    """Read from the disk whether a step is done: True, False, or None when neither state is there.
+
+    What arrives decides alone: the source may be taken by now, by a new entry of the same name, or be tidied away.
+    """
     if step.kind == "mkdir":
-        return at_target is not None
-    arriving = step.arriving
-    if arriving is None:
+        return identify(step.target) is not None
+    if step.arriving is None:
         raise ValueError(step)
-    at_source = identify(step.source)
-    if step.kind == "move":
-        if arriving.same(at_target) and at_source is None:
-            return True
-        if arriving.same(at_source) and at_target is None:
-            return False
-        return None
-    if arriving.same(at_target) and step.leaving is not None and step.leaving.same(at_source):
+    if step.arriving.same(identify(step.target)):
         return True
-    if arriving.same(at_source) and step.leaving is not None and step.leaving.same(at_target):
-        return False
-    return None
+    return False if step.arriving.same(identify(step.source)) else None
 
 
 def apply(step: Step) -> bool:
@@ -264,7 +256,7 @@ def apply(step: Step) -> bool:
         MariabackupError: the disk shows neither the state before nor the state after, or the system call fails.
     """
     state = is_done(step)
-    if state is None:
+    if state is None or (not state and not _fits(step.leaving, step.target)):
         raise _neither(step)
     if state:
         # A kill may have come between the rename and its flush.
@@ -277,7 +269,10 @@ def apply(step: Step) -> bool:
 def undo(step: Step) -> bool:
     """Take a step back unless it was never done; returns whether something was done. Errors as in ``apply``."""
     state = is_done(step)
-    if state is None:
+    if state is None and not step.essential:
+        # A tidying move after an exchange that was not done, or is undone already: its directory is elsewhere.
+        state = False
+    if state is None or (state and not _fits(step.leaving, step.source)):
         raise _neither(step)
     if not state:
         _flush(step)
@@ -293,6 +288,11 @@ def undo(step: Step) -> bool:
         return True
     _perform(step.kind, step.target, step.source)
     return True
+
+
+def _fits(expected: Identity | None, path: str) -> bool:
+    """Tell whether an exchange's other directory is where it has to be (the other kinds of steps have none)."""
+    return expected is None or expected.same(identify(path))
 
 
 def _flush(step: Step) -> None:

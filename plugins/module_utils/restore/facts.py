@@ -176,7 +176,8 @@ def _service(params: Mapping[str, Any], host: Host) -> ServiceFacts:
     service, layout = host.service, host.layout
     pid = service.main_pid()
     places = [place.path for place in layout.places]
-    users = in_use(places, lock_files=layout.lock_files, ignore={pid} if pid else ())
+    # What the unit started beside the server (Debian's check for an upgrade) belongs to the service and ends with it.
+    users = in_use(places, lock_files=layout.lock_files, ignore={*service.pids(), *([pid] if pid else [])})
     user, group = account_of(service, host.options)
     return ServiceFacts(
         manager=service.manager,

@@ -1,0 +1,274 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a backup comes into being: beside its final place, which it takes in one step when it is proven.
+
+``<target>.partial`` is renamed to ``<target>``. A mount point cannot be renamed, so there the work is done inside,
+under a marker that every proof refuses, and the marker goes last. An owner file beside both tells a later run
+that a leftover is ours, and its lock whether its run is still alive: the kernel frees it with the process.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+import stat
+from typing import Any
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import INCOMPLETE_MARKER
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
+    Manifest,
+    manifest_path,
+    remove_manifest,
+    write_manifest,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import (
+    fsync_path,
+    make_private_dirs,
+    sync_file_system,
+    write_atomic,
+)
+
+PARTIAL_SUFFIX = ".partial"
+OWNER_SUFFIX = ".partial.owner"
+_SHOWN = 10
+
+
+def entries_that_count(directory: str) -> list[str]:
+    """Return the names in a directory that make it not empty; ``lost+found`` of a mount point does not count.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    mounted = os.path.ismount(directory)
+    with os.scandir(directory) as entries:
+        return sorted(entry.name for entry in entries if not (mounted and entry.name == "lost+found"))
+
+
+class Workplace:
+    """The target directory of a run, and the place where the run works until it is proven."""
+
+    def __init__(self, target_dir: str) -> None:
+        """Args:
+        target_dir: absolute path; where it is a symbolic link, the directory behind it is meant.
+        """
+        self.target = os.path.realpath(target_dir)
+        self.inside = os.path.ismount(self.target)
+        self.directory = self.target if self.inside else self.target + PARTIAL_SUFFIX
+        self._owner = self.target + OWNER_SUFFIX
+        if self.inside:
+            # Beside a mount point lies another file system, which may be read-only.
+            self._owner = os.path.join(self.target, INCOMPLETE_MARKER)
+        self._fd: int | None = None
+        self._made: list[str] = []
+
+    @property
+    def file_system(self) -> str:
+        """An existing directory on the file system that will hold the backup."""
+        path = self.directory if self.inside else os.path.dirname(self.target)
+        while not os.path.isdir(path):
+            path = os.path.dirname(path)
+        return path
+
+    def leftover(self) -> bool:
+        """Whether a run of ours died here and left something that the next one removes."""
+        return self._owned() and not self._locked()
+
+    def check(self) -> None:
+        """Refuse a target that must not be touched; changes nothing.
+
+        Raises:
+            MariabackupError: it holds files, is no directory, or another run is busy there.
+        """
+        if self._owned() and self._locked():
+            raise MariabackupError(
+                f"Another run is taking a backup into {self.target} right now.",
+                "Wait for it, or choose another directory.",
+            )
+        try:
+            if os.path.lexists(self.target) and not os.path.isdir(self.target):
+                raise MariabackupError(f"{self.target} exists and is not a directory.", "Choose another target_dir.")
+            if self.inside and self._owned():
+                return
+            names = entries_that_count(self.target) if os.path.isdir(self.target) else []
+        except OSError as error:
+            raise MariabackupError(
+                f"{self.target} cannot be read: {error.strerror}.", "Run the task as a user who may write there."
+            ) from error
+        if names:
+            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            raise MariabackupError(
+                f"The target directory {self.target} is not empty. It holds {', '.join(names[:_SHOWN])}{more}.",
+                "Choose an empty or missing directory; a backup is never written over another.",
+                details={"entries": names[:200]},
+            )
+        if not self.inside and os.path.lexists(self.directory) and not self._owned():
+            raise MariabackupError(
+                f"{self.directory} exists and was not left by a run of ours.",
+                "Move it away; the backup is taken there and renamed when it is complete.",
+            )
+
+    def open(self) -> None:
+        """Make the place ready: remove what a dead run left, take the lock, create the directory (0700).
+
+        Raises:
+            MariabackupError: as in ``check``, or it cannot be created.
+        """
+        self.check()
+        try:
+            # The lock file must not live in a directory that somebody else can rename it out of: parents are 0700.
+            self._made = make_private_dirs(os.path.dirname(self.target))
+            self._lock()
+            self._clear()
+            if not self.inside:
+                os.mkdir(self.directory, 0o700)
+                fsync_path(os.path.dirname(self.directory))
+        except OSError as error:
+            self.discard()
+            raise MariabackupError(
+                f"{error.filename or self.directory} cannot be created: {error.strerror}.",
+                "Correct target_dir, or run the task as a user who may write there.",
+            ) from error
+        except BaseException:
+            self.discard()
+            raise
+
+    def commit(self, manifest: Manifest | None) -> None:
+        """Put the proven backup in its place with its manifest, durably.
+
+        The manifest is written first: without its directory it says nothing, and the rename of the directory
+        (on a mount point: the removal of the marker) makes both valid in one step.
+
+        Raises:
+            OSError: the disk failed.
+        """
+        sync_file_system(self.directory)
+        if manifest is not None:
+            write_manifest(manifest_path(self.target), manifest)
+        if not self.inside:
+            if os.path.isdir(self.target):
+                # Its owner prepared this directory; rename(2) puts ours over it.
+                status = os.stat(self.target)
+                os.chown(self.directory, status.st_uid, status.st_gid)
+                os.chmod(self.directory, stat.S_IMODE(status.st_mode))
+            os.rename(self.directory, self.target)
+        self._unlock()
+        fsync_path(self.target)
+        fsync_path(os.path.dirname(self.target))
+
+    def discard(self) -> None:
+        """Remove what this run made; safe to call after ``commit`` and more than once."""
+        if self._fd is None:
+            return
+        self._clear()
+        remove_manifest(manifest_path(self.target))
+        self._unlock()
+        for directory in reversed(self._made):
+            try:
+                os.rmdir(directory)
+            except OSError:
+                break
+
+    def _owned(self) -> bool:
+        return os.path.isfile(self._owner)
+
+    def _locked(self) -> bool:
+        try:
+            fd = os.open(self._owner, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return False
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+
+    def _lock(self) -> None:
+        while True:
+            fd = os.open(self._owner, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                current = os.stat(self._owner)
+                if current.st_ino != os.fstat(fd).st_ino:
+                    # The run before us removed the file between our open and our lock.
+                    raise FileNotFoundError(self._owner)
+            except FileNotFoundError:
+                os.close(fd)
+                continue
+            except BlockingIOError:
+                os.close(fd)
+                self.check()
+                continue
+            except BaseException:
+                os.close(fd)
+                raise
+            self._fd = fd
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, json.dumps(_identity()).encode() + b"\n", 0)
+            os.fsync(fd)
+            return
+
+    def _unlock(self) -> None:
+        if self._fd is not None:
+            try:
+                os.unlink(self._owner)
+            except FileNotFoundError:
+                pass
+            os.close(self._fd)
+            self._fd = None
+
+    def _clear(self) -> None:
+        """Remove the work of a dead run. Our owner file was made when the place was empty, so all of it is ours."""
+        if not self.inside:
+            if os.path.isdir(self.directory):
+                shutil.rmtree(self.directory)
+            return
+        for name in entries_that_count(self.directory):
+            path = os.path.join(self.directory, name)
+            if name == INCOMPLETE_MARKER:
+                continue
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
+
+
+def _identity() -> dict[str, Any]:
+    """What a reader finds in the owner file; nothing is decided by it."""
+    return {"written_by": "dba.mariabackup", "pid": os.getpid(), "host": socket.gethostname()}
+
+
+class PreparingMarker:
+    """Stands beside a backup while it is prepared in place: a killed run must not look like a finished one."""
+
+    def __init__(self, path: str) -> None:
+        """Args:
+        path: the marker, of ``proof.preparing_marker``.
+        """
+        self.path = path
+
+    def set(self, text: str) -> None:
+        """Write the marker, durably.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        write_atomic(self.path, text)
+
+    def clear(self) -> None:
+        """Remove it, durably.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        try:
+            os.unlink(self.path)
+        except FileNotFoundError:
+            return
+        fsync_path(os.path.dirname(self.path))
