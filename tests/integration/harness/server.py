@@ -78,7 +78,6 @@ class Server:
         #: the snapshot of the data that every test starts with
         self.seeded: dict[str, Any] = {}
         self._payload = payload
-        self._mounts: list[str] = []
         self._started: list[subprocess.Popen[bytes]] = []
         if not self.exists(f"{TOOLS}/pristine/sockets"):
             host.run(_KEEP.format(tools=TOOLS))
@@ -143,8 +142,8 @@ class Server:
         """
         self._end_started()
         self.run(_KILL + _CLEAR.format(tools=TOOLS, datadir=DATADIR))
-        while self._mounts:
-            self.host.remove_fs(self._mounts.pop())
+        for disk in self.host.disks:
+            self.host.remove_fs(disk.mountpoint)
         self.layout = layout
         self.seeded = install_seed(self.host, layout)
         # Making the seed has started the server and may have left its files.
@@ -186,7 +185,6 @@ class Server:
     def mount(self, fstype: str, size: str, place: str, owner: str | None = "mysql:mysql", **options: Any) -> None:
         """Mount a new loop file system of ``size`` until the next reset."""
         self.host.loop_fs(fstype, size, place, owner=owner, **options)
-        self._mounts.append(place)
 
     def start_server(self, service: str = "") -> None:
         """Start the server's sockets, as they were on the new host, and the server; wait until it is up."""
