@@ -202,7 +202,7 @@ class Service(abc.ABC):
 
     @abc.abstractmethod
     def restricted(self) -> bool:
-        """Tell whether the next start would be restricted (after a crash of ours, also the current one)."""
+        """Tell whether the running server is restricted; when none runs, whether the next start would be."""
 
     def log_lines(self, limit: int = 200) -> list[str]:
         """Return what the manager has of the messages of the current or last run of the server."""

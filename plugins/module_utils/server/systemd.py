@@ -154,19 +154,18 @@ class SystemdService(Service):
         # TriggeredBy= lists units that systemd has loaded; a socket that nobody has started yet is found by its name.
         stem = self.name[: -len(".service")]
         named = [f"{stem}{suffix}" for suffix in (".socket", ".path", ".timer")]
-        triggers = []
-        for name in dict.fromkeys([*self._show().get("TriggeredBy", "").split(), *named]):
-            shown = unit_text.parse_show(_systemctl("show", name, "--property=LoadState,ActiveState,UnitFileState").out)
-            if shown.get("LoadState") != "loaded":
-                continue
-            triggers.append(
-                Trigger(
-                    name=name,
-                    active=shown.get("ActiveState") in ("active", "activating"),
-                    enabled=shown.get("UnitFileState", "").startswith("enabled"),
-                )
+        names = list(dict.fromkeys([*self._show().get("TriggeredBy", "").split(), *named]))
+        done = _systemctl("show", *names, "--property=Id,LoadState,ActiveState,UnitFileState")
+        blocks = [unit_text.parse_show(block) for block in done.out.split("\n\n")]
+        return [
+            Trigger(
+                name=shown["Id"],
+                active=shown.get("ActiveState") in ("active", "activating"),
+                enabled=shown.get("UnitFileState", "").startswith("enabled"),
             )
-        return triggers
+            for shown in blocks
+            if shown.get("LoadState") == "loaded" and shown.get("Id")
+        ]
 
     def stop_timeout(self) -> float:
         noted = unit_text.own_stop_timeout(_read(self._drop_in(RUNTIME, self.name, _STOP)) or "")
@@ -229,6 +228,9 @@ class SystemdService(Service):
         for unit in units:
             text = unit_text.hold_text(self.hold_file, reason, self._repair_unit if repair and persistent else None)
             _write(self._drop_in(root, unit, _HOLD), text, changed)
+        if self.restriction_problem() is None:
+            # Ready for the start, so that the downtime has no reload of the manager in it.
+            changed += self._restrict()
         if changed:
             self._reload()
         files.make_private_dirs(os.path.dirname(self.hold_file))
@@ -252,21 +254,31 @@ class SystemdService(Service):
         files.fsync_path(wants)
 
     def _lift(self) -> list[str]:
-        """Take the files of the hold away, its effect first; the caller reloads."""
+        """End the hold and take away what would outlive a reboot; return the unit files that are gone."""
         gone: list[str] = []
-        _remove(self.hold_file, gone)
-        units = {self.name, *(trigger.name for trigger in self.sockets())}
-        for root in (RUNTIME, PERMANENT):
-            for unit in sorted(units):
-                _remove(self._drop_in(root, unit, _HOLD), gone)
+        _remove(self.hold_file, [])
+        units = [self.name, *(trigger.name for trigger in self.sockets())]
+        for unit in units:
+            _remove(self._drop_in(PERMANENT, unit, _HOLD), gone)
         _remove(os.path.join(PERMANENT, "multi-user.target.wants", self._repair_unit), gone)
         _remove(os.path.join(PERMANENT, self._repair_unit), gone)
         return gone
 
-    def release(self) -> None:
-        gone = self._lift()
+    def _clear(self, *, restrictions: bool) -> list[str]:
+        """Take the runtime drop-ins away that are no longer needed; return those that are gone."""
+        gone: list[str] = []
+        for unit in [self.name, *(trigger.name for trigger in self.sockets())]:
+            _remove(self._drop_in(RUNTIME, unit, _HOLD), gone)
         if self.state() != "deactivating":
             _remove(self._drop_in(RUNTIME, self.name, _STOP), gone)
+        if restrictions:
+            _remove(self._drop_in(RUNTIME, self.name, _RESTRICTED), gone)
+            _remove(self._environment_file, gone)
+        return gone
+
+    def release(self) -> None:
+        gone = self._lift()
+        gone += self._clear(restrictions=not (self.main_pid() and self.restricted()))
         if gone:
             self._reload()
 
@@ -309,7 +321,7 @@ class SystemdService(Service):
                 return None
             return Completed(tuple(argv), process.returncode, out, "")
 
-    def _restrict(self, timeout: float) -> list[str]:
+    def _restrict(self) -> list[str]:
         shown = self._show()
         made: list[str] = []
         command = shown.get("ExecStart", "")
@@ -320,33 +332,42 @@ class SystemdService(Service):
             files.write_atomic(self._environment_file, unit_text.options_environment(value), 0o644)
             environment_file = self._environment_file
         elif unit_text.is_plain_command(command):
-            if not self.restricted():
+            if not self._restricted_next():
                 own = [shown.get("FragmentPath", ""), *shown.get("DropInPaths", "").split()]
                 exec_start = unit_text.exec_start_line("\n".join(_read(path) or "" for path in own))
         else:
             raise MariabackupError(self.restriction_problem() or "", "Let the unit's ExecStart pass $MYSQLD_OPTS on.")
         path = self._drop_in(RUNTIME, self.name, _RESTRICTED)
         if environment_file or exec_start:
-            _write(path, unit_text.restricted_text(timeout, environment_file, exec_start), made)
+            _write(path, unit_text.restricted_text(environment_file, exec_start), made)
         return made
 
     def restricted(self) -> bool:
+        pid = self.main_pid()
+        if pid:
+            return set(RESTRICTIONS) <= set(proc.argv_of(pid))
+        return self._restricted_next()
+
+    def _restricted_next(self) -> bool:
         return os.path.exists(self._drop_in(RUNTIME, self.name, _RESTRICTED))
 
-    def _unrestrict(self) -> list[str]:
-        gone: list[str] = []
-        _remove(self._drop_in(RUNTIME, self.name, _RESTRICTED), gone)
-        _remove(self._environment_file, gone)
-        return gone
-
     def remove_restrictions(self) -> None:
-        if self._unrestrict():
+        gone: list[str] = []
+        if self.held():
+            _remove(self._drop_in(RUNTIME, self.name, _RESTRICTED), gone)
+            _remove(self._environment_file, gone)
+        else:
+            gone = self._clear(restrictions=True)
+        if gone:
             self._reload()
 
     def start(self, timeout: float, *, restricted: bool = False, triggers: Sequence[str] = ()) -> None:
-        changed = self._restrict(timeout) if restricted else self._unrestrict()
-        changed += self._lift()
-        _remove(self._drop_in(RUNTIME, self.name, _STOP), changed)
+        changed = self._lift()
+        if restricted:
+            # The drop-ins of the hold stay until the restrictions go: without their file they do nothing.
+            changed += self._restrict()
+        else:
+            changed += self._clear(restrictions=True)
         if changed:
             self._reload()
         _systemctl("reset-failed", self.name, *triggers)
@@ -391,7 +412,7 @@ class SystemdService(Service):
         return self._group_pids(self._show())
 
     def start_when_stopped(self, triggers: Sequence[str] = ()) -> str:
-        gone = self._lift()
+        gone = self._lift() + self._clear(restrictions=True)
         if gone:
             self._reload()
         if self.state() != "deactivating":

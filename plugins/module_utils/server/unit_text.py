@@ -160,9 +160,9 @@ def own_stop_timeout(text: str) -> float | None:
     return float(found.group(1)) if found else None
 
 
-def restricted_text(timeout: float, environment_file: str | None, exec_start: str | None) -> str:
-    """Return the drop-in of a restricted start, which also gives the server our time to come up."""
-    lines = [HEADER + "[Service]", "Restart=no", f"TimeoutStartSec={max(int(timeout) + 30, 60)}"]
+def restricted_text(environment_file: str | None, exec_start: str | None) -> str:
+    """Return the drop-in of a restricted start. Who waits for the server sets the limit, so systemd has none."""
+    lines = [HEADER + "[Service]", "Restart=no", "TimeoutStartSec=infinity"]
     if environment_file:
         lines.append(f"EnvironmentFile={environment_file}")
     if exec_start:
