@@ -1,0 +1,241 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a backup run is about to do, and everything that speaks against it; nothing here writes."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, Mapping
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
+    Manifest,
+    manifest_path,
+    read_manifest,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import Proof, inspect_backup
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.space import (
+    Estimate,
+    check_space,
+    estimate_datadir,
+    human,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.workplace import Workplace
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.tool.argv import BackupOptions
+from ansible_collections.dba.mariabackup.plugins.module_utils.tool.find import Tool, find_server_program, find_tool
+from ansible_collections.dba.mariabackup.plugins.module_utils.tool.login import (
+    Login,
+    operating_system_user,
+    private_option_file,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.tool.options import (
+    CLIENT_GROUPS,
+    TOOL_GROUPS,
+    check_extra_args,
+    check_option_groups,
+    names_user,
+    read_groups,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.tool.version import (
+    ServerVersion,
+    check_tool_for_backup,
+    parse_version,
+)
+
+_SERVER_GROUPS = ("mysqld", "server", "mariadb", "mariadbd")
+_DEFAULT_DATADIR = "/var/lib/mysql"
+
+
+@dataclass(frozen=True)
+class ServerKnowledge:
+    """What the caller found out about the running server by a login, as far as it could.
+
+    Attributes:
+        version: ``SELECT VERSION()``.
+        datadir: ``@@datadir``.
+        variables: global variables by lower-case name.
+    """
+
+    version: str | None = None
+    datadir: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Plan:
+    """A run that nothing speaks against; ``existing`` is the result of the backup that makes it unnecessary."""
+
+    tool: Tool
+    server: ServerVersion | None
+    datadir: str
+    place: Workplace
+    estimate: Estimate | None
+    user: str | None
+    options: BackupOptions
+    login: Login
+    existing: dict[str, Any] | None = None
+
+    def steps(self, params: Mapping[str, Any]) -> list[dict[str, str]]:
+        """Describe the run for check mode."""
+        size = human(self.estimate.bytes) if self.estimate else "an unknown amount"
+        found = [
+            {
+                "phase": "backup",
+                "action": f"take a full backup of {self.datadir} with {self.tool.path}",
+                "detail": f"about {size}, {self.options.parallel} threads, into {self.place.directory}",
+            }
+        ]
+        if params.get("prepare"):
+            found.append({"phase": "prepare", "action": "apply the redo log", "detail": self.place.directory})
+        checksums = "with SHA-256 of every file" if checksum_of(params) == "sha256" else "without checksums"
+        found.append({"phase": "verify", "action": "prove the backup from its bytes", "detail": checksums})
+        found.append(
+            {"phase": "commit", "action": f"put it in place as {self.place.target}", "detail": "synced, with its manifest"}
+        )
+        return found
+
+
+def plan_take(params: Mapping[str, Any], server: ServerKnowledge | None) -> Plan:
+    """Look at everything before a run, and refuse what cannot end well.
+
+    Raises:
+        MariabackupError: a value, the tool, the option files, the target or the space speaks against it.
+    """
+    server = server or ServerKnowledge()
+    target = os.path.abspath(params["target_dir"])
+    place = Workplace(target)
+    existing = _existing(place.target, params.get("skip_if_newer_than"))
+    tool = find_tool(params.get("mariadb_backup"))
+    check_extra_args(params.get("extra_args") or ())
+    options = BackupOptions(
+        parallel=_positive(params, "parallel", 1),
+        throttle=_positive(params, "throttle", 0),
+        galera_info=bool(params.get("galera_info")),
+        slave_info=bool(params.get("slave_info")),
+        safe_slave_backup=bool(params.get("safe_slave_backup")),
+        safe_slave_backup_timeout=params.get("safe_slave_backup_timeout"),
+    )
+    login = Login.from_params(params)
+    user, configured = _look_at_option_files(params, login)
+    if existing is None:
+        place.check()
+    version = _server_version(server)
+    if version is not None:
+        check_tool_for_backup(tool.version, version)
+    if server.variables.get("innodb_log_archive", "").upper() in ("ON", "1"):
+        raise MariabackupError(
+            "The server archives its redo log (innodb_log_archive=ON), which mariadb-backup cannot copy.",
+            "Set innodb_log_archive=OFF for as long as backups are taken with mariadb-backup.",
+        )
+    datadir = os.path.realpath(server.datadir or configured or _DEFAULT_DATADIR)
+    _check_apart(place.target, datadir)
+    estimate = estimate_datadir(datadir) if os.path.isdir(datadir) else None
+    if estimate is not None and existing is None and not place.leftover():
+        check_space(place.file_system, estimate, "the backup")
+    return Plan(tool, version, datadir, place, estimate, user, options, login, existing)
+
+
+def _positive(params: Mapping[str, Any], name: str, least: int) -> int:
+    value = params.get(name)
+    if value is None:
+        return least
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise MariabackupError(f"{name} is {value}.", f"Set it to a whole number of at least {least}.")
+    return value
+
+
+def checksum_of(params: Mapping[str, Any]) -> str:
+    """Return ``sha256`` (the default) or ``none``."""
+    value = params.get("checksum") or "sha256"
+    if value not in ("sha256", "none"):
+        raise MariabackupError(f"checksum is {value}.", "Set it to sha256 or none.")
+    return str(value)
+
+
+def _look_at_option_files(params: Mapping[str, Any], login: Login) -> tuple[str | None, str | None]:
+    """Refuse option files that change the backup; return the user to name and the datadir that they configure.
+
+    Where no option file names an account, the operating system's user logs in: 10.5 would try the empty one.
+    """
+    suffix = params.get("defaults_group_suffix")
+    with private_option_file(login, params.get("defaults_file")) as (name, fd):
+        client = read_groups(name, CLIENT_GROUPS, suffix=suffix, pass_fds=[fd])
+        tool = read_groups(name, TOOL_GROUPS, suffix=suffix, pass_fds=[fd])
+        configured = read_groups(name, _SERVER_GROUPS, suffix=suffix, pass_fds=[fd])
+    check_option_groups(client, tool)
+    datadirs = [argument.partition("=")[2] for argument in configured if argument.startswith("--datadir=")]
+    user = None if login.user or names_user(client) or names_user(tool) else operating_system_user()
+    return user, datadirs[-1] if datadirs else None
+
+
+def _server_version(server: ServerKnowledge) -> ServerVersion | None:
+    if server.version:
+        try:
+            return parse_version(server.version)
+        except ValueError:
+            return None
+    program = find_server_program()
+    return program.version if program else None
+
+
+def _check_apart(target: str, datadir: str) -> None:
+    """Refuse a target inside of the datadir, where the server takes it for a schema, and one around it."""
+    if os.path.commonpath([target, datadir]) in (target, datadir):
+        raise MariabackupError(
+            f"The target directory {target} and the datadir {datadir} lie inside of each other.",
+            "Choose a target directory outside of the datadir.",
+        )
+
+
+def _existing(target: str, newer_than: Any) -> dict[str, Any] | None:
+    """Return the result of a good backup in ``target`` that is young enough, if the caller wants to skip for one."""
+    if not newer_than or not os.path.isdir(target):
+        return None
+    manifest = read_manifest(manifest_path(target))
+    if manifest is None:
+        return None
+    try:
+        created = datetime.fromisoformat(manifest.created.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    age = (datetime.now(timezone.utc) - created).total_seconds()
+    if age >= float(newer_than):
+        return None
+    proof = inspect_backup(target, manifest=manifest)
+    return result_of(manifest, proof) if proof.ok else None
+
+
+def new_id(now: datetime | None = None) -> str:
+    """Return an identifier that sorts by time: ``20261122T105318Z-3f9a1c``."""
+    moment = now or datetime.now(timezone.utc)
+    return f"{moment:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
+
+
+def result_of(manifest: Manifest, proof: Proof) -> dict[str, Any]:
+    """Return the result keys that describe a backup."""
+    return {
+        "id": manifest.id,
+        "path": proof.path,
+        "type": manifest.type,
+        "base_id": manifest.base_id,
+        "from_lsn": manifest.from_lsn,
+        "to_lsn": manifest.to_lsn,
+        "last_lsn": manifest.last_lsn,
+        "gtid": manifest.gtid,
+        "binlog_file": manifest.binlog_file,
+        "binlog_position": manifest.binlog_position,
+        "server_version": manifest.server_version,
+        "tool_version": manifest.tool_version,
+        "size_bytes": proof.size_bytes,
+        "stored_bytes": proof.stored_bytes,
+        "files": len(proof.files),
+        "duration_seconds": manifest.duration_seconds,
+        "compression": manifest.compression,
+        "encrypted": manifest.encrypted,
+        "prepared": manifest.prepared,
+        "label": manifest.label,
+    }
