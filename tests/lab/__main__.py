@@ -9,7 +9,6 @@ import argparse
 import os
 import sys
 import time
-from typing import Dict, List, Optional
 
 from .config import Settings
 from .inventory import inventory
@@ -19,7 +18,7 @@ from .spec import HostSpec
 from .suites import SUITES
 
 
-def main(arguments: Optional[List[str]] = None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says."""
     options = _parser().parse_args(arguments)
     if os.geteuid() != 0:
@@ -65,7 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("words", nargs=argparse.REMAINDER, metavar="CMD")
     command.set_defaults(do=_ssh)
 
-    for name, text in (("powercut", "take the power away"), ("poweroff", "shut down in order"), ("boot", "start again")):
+    power = {"powercut": "take the power away", "poweroff": "shut down in order", "boot": "start again"}
+    for name, text in power.items():
         command = commands.add_parser(name, help=text)
         command.add_argument("names", nargs="+", metavar="NAME")
         command.set_defaults(do=_power, what=name)
@@ -78,13 +78,13 @@ def _build(lab: Lab, options: argparse.Namespace) -> None:
 
 
 def _up(lab: Lab, options: argparse.Namespace) -> None:
-    wanted: Dict[str, HostSpec] = {}
+    wanted: dict[str, HostSpec] = {}
     for text in options.hosts:
         name, equals, rest = text.partition("=")
         if not equals:
             raise LabError(f"NAME=SUITE, not {text!r}")
         suite, *words = rest.split(",")
-        spec: Dict[str, object] = {"suite": suite}
+        spec: dict[str, object] = {"suite": suite}
         for word in words:
             if word == "plain":
                 spec["flavour"] = "plain"

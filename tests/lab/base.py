@@ -9,18 +9,20 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Dict, Iterable, List, Tuple
 
 from .config import Settings
 from .mirror import apt_options, source_lines
 from .mounts import unmount_below
+from .pool import add_pool
 from .shell import LabError, execute, locked
 from .suites import SUITES, base_name, packages
 
 # Program the lab needs on the machine -> Debian package that has it.
 _TOOLS = {
+    "apt-ftparchive": "apt-utils",
     "btrfs": "btrfs-progs",
     "ip": "iproute2",
     "losetup": "mount",
@@ -62,7 +64,7 @@ def install_tools() -> None:
     execute(["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing], timeout=600)
 
 
-def build(settings: Settings, wanted: Iterable[Tuple[str, str]]) -> Dict[Tuple[str, str], Path]:
+def build(settings: Settings, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Path]:
     """Make the bases that are not in the cache yet, at the same time.
 
     :param wanted: pairs of suite and flavour (``mariadb`` or ``plain``)
@@ -97,8 +99,6 @@ def _build_one(settings: Settings, suite: str, flavour: str) -> Path:
             _bootstrap(suite, flavour, root)
             _adjust(root)
             if flavour == "plain":
-                from .pool import add_pool
-
                 add_pool(suite, root)
             os.sync()
             os.rename(root, target)
@@ -108,7 +108,7 @@ def _build_one(settings: Settings, suite: str, flavour: str) -> Path:
 
 
 def _bootstrap(suite: str, flavour: str, root: Path) -> None:
-    argv: List[str] = [
+    argv: list[str] = [
         "mmdebstrap",
         "--mode=root",
         "--variant=minbase",

@@ -10,7 +10,6 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import List, Optional
 
 from .shell import LabError, execute
 
@@ -32,9 +31,9 @@ class Group:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def processes(self) -> List[int]:
+    def processes(self) -> list[int]:
         """Ids of the living processes in the group and below."""
-        found: List[int] = []
+        found: list[int] = []
         for folder, _folders, _files in os.walk(self.path):
             try:
                 text = (Path(folder) / "cgroup.procs").read_text(encoding="ascii")
@@ -43,7 +42,7 @@ class Group:
             found += [int(word) for word in text.split() if word != "0"]
         return found
 
-    def leader(self) -> Optional[int]:
+    def leader(self) -> int | None:
         """The process that is number 1 of its own pid namespace: the systemd of the host."""
         for pid in self.processes():
             try:
@@ -101,10 +100,10 @@ class Group:
                     os.rmdir(folder)
         return True
 
-    def _mirrors(self) -> List[Path]:
+    def _mirrors(self) -> list[Path]:
         """The same group in version 1 hierarchies: systemd-nspawn makes one in name=systemd beside cgroup2."""
-        found: List[Path] = []
-        own: Optional[Path] = None
+        found: list[Path] = []
+        own: Path | None = None
         for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
             _source, point, fstype = line.split(" ")[:3]
             if fstype == "cgroup2" and self.path.is_relative_to(point):

@@ -8,9 +8,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Mapping, Optional
 
 from .shell import LabError
 
@@ -24,7 +24,7 @@ class Settings:
     state: Path
 
     @classmethod
-    def from_environment(cls, lab_id: Optional[str] = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    def from_environment(cls, lab_id: str | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
         """Read MARIABACKUP_LAB_ID, MARIABACKUP_LAB_CACHE and MARIABACKUP_LAB_STATE; lab_id wins over the first."""
         name = lab_id or environ.get("MARIABACKUP_LAB_ID") or "lab"
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", name):

@@ -32,6 +32,7 @@ _ENVIRONMENT = (
     "LOGNAME=root",
     "LANG=C.UTF-8",
 )
+_LAUNCH = 'echo $$ > "$1/cgroup.procs" && shift && exec setsid --fork unshare --mount --propagation private "$@"'
 SSH_OPTIONS = (
     "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o BatchMode=yes"
     " -o ConnectTimeout=10 -o ServerAliveInterval=2 -o ServerAliveCountMax=3"
@@ -106,9 +107,8 @@ class Host:
             raise LabError(f"{self.name} is off")
         argv = ["bash", "-c", command] if isinstance(command, str) else list(command)
         # In a group below the host's own, so that a power cut takes this process like any other.
-        inside = self.group.path / "payload" / "lab-run"
-        with contextlib.suppress(FileExistsError):
-            inside.mkdir()
+        inside = self.group.path / "box" / "payload" / "lab-run"
+        inside.mkdir(parents=True, exist_ok=True)
         join = f'echo $$ > {shlex.quote(str(inside))}/cgroup.procs && exec "$@"'
         enter = ["nsenter", "-t", str(leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-W", "/root"]
         return ["sh", "-c", join, "sh", *enter, "env", "-i", *_ENVIRONMENT, *argv]
@@ -194,10 +194,10 @@ class Host:
         # a host that was shut down from within leaves its supervisor's group behind
         self.group.kill()
         self._storage.mount_root()
-        self._storage.mount_disks()
+        self._write_unit()
         self._spawn()
         deadline = time.monotonic() + timeout
-        while self.leader() is None or not (self.group.path / "payload").is_dir():
+        while self.leader() is None or not (self.group.path / "box" / "payload").is_dir():
             if time.monotonic() > deadline or not self.group.processes():
                 raise LabError(f"{self.name} did not start\n{self.console()}")
             time.sleep(0.02)
@@ -205,7 +205,10 @@ class Host:
             self.wait(deadline - time.monotonic())
 
     def wait(self, timeout: float = 90, degraded: bool = False) -> None:
-        """Wait until the host is up: systemd says ``running`` (or ``degraded``, if that is allowed), sshd answers."""
+        """Wait until the host is up: systemd says ``running`` (or ``degraded``, if that is allowed), sshd answers.
+
+        What the boot wrote has reached the disk then; a host that has been up for a minute is not in doubt either.
+        """
         deadline = time.monotonic() + timeout
         state = "no answer"
         while time.monotonic() < deadline:
@@ -213,8 +216,8 @@ class Host:
                 done = self.run(["systemctl", "is-system-running"], check=False, timeout=10)
                 state = done.stdout.strip() or done.stderr.strip()
             if state == "running" or (state == "degraded" and degraded):
-                self._storage.let_go_of_disks()
                 if self._sshd_answers():
+                    self._storage.sync()
                     return
             elif state == "degraded":
                 failed = self.run("systemctl --failed --no-legend --plain", check=False).stdout
@@ -242,6 +245,11 @@ class Host:
         self.group.kill()
         self._storage.after_death()
 
+    def reboot(self) -> None:
+        """Shut down in order and start again."""
+        self.power_off()
+        self.boot()
+
     def destroy(self) -> None:
         """Remove the host with all it has: processes, mounts, loop devices, files."""
         self.group.kill()
@@ -267,36 +275,52 @@ class Host:
         options: str = "",
         owner: str | None = None,
     ) -> Disk:
-        """Make an empty file system of its own size and mount it in the host; boot() mounts it again.
+        """Make an empty file system of its own size and mount it in the host, now (if it is on) and at each boot.
 
         :param fstype: ext4, xfs (at least 300M) or btrfs (at least 109M)
         :param size: as truncate(1) reads it, such as ``64M``
         :param mkfs: more arguments for mkfs
         :param options: mount options
-        :param owner: such as ``mysql:mysql``, given to the mount point
+        :param owner: such as ``mysql:mysql``, given to the mount point; the host must be on
         """
-        inside = self.run if self.running() else None
-        disk = self._storage.add(Disk("", fstype, mountpoint, options), size, mkfs, inside)
-        if owner:
-            self._inside(["chown", owner, mountpoint])
-        return disk
+        running = self.running()
+        if owner and not running:
+            raise LabError(f"{self.name} is off: nothing to give to {owner} yet")
+        commands = self._storage.add(Disk("", fstype, mountpoint, options), size, mkfs)
+        self._write_unit()
+        if running:
+            for command in commands:
+                self.run(command)
+            if owner:
+                self.run(["chown", owner, mountpoint])
+        return self.disks[-1]
 
     def remove_fs(self, mountpoint: str) -> None:
         """Unmount a loop file system made with loop_fs and delete it."""
-        self._storage.remove(mountpoint, self.run if self.running() else None)
+        if self.running():
+            self.run(["sh", "-c", '! mountpoint -q "$1" || umount "$1"', "sh", mountpoint])
+        self._storage.forget(mountpoint)
+        self._write_unit()
+
+    def _write_unit(self) -> None:
+        self.put(self._storage.unit(), "/etc/systemd/system/lab-disks.service")
+        wants = "/etc/systemd/system/local-fs.target.wants"
+        self._inside(["sh", "-ec", 'mkdir -p "$1"; ln -sf ../lab-disks.service "$1/"', "sh", wants])
 
     def _spawn(self) -> None:
-        self.group.path.mkdir(parents=True, exist_ok=True)
-        join = 'echo $$ > "$1/cgroup.procs" && shift && exec setsid --fork "$@"'
+        launcher, box = self.group.path / "launcher", self.group.path / "box"
+        for folder in (launcher, box):
+            folder.mkdir(parents=True, exist_ok=True)
         argv = ["systemd-nspawn", "--quiet", "-D", str(self.root), f"--machine={self.machine_name}"]
         argv += [f"--hostname={self.name}", "--register=no", "--keep-unit", f"--network-bridge={self.settings.bridge}"]
         argv += ["--boot", "--console=passive", "--resolv-conf=off", "--timezone=off", "--link-journal=no"]
         argv += ["--settings=no"]
         # systemd 256 and later refuse the version 1 hierarchy, whatever the machine itself uses
         environment = dict(clean_environment(), SYSTEMD_NSPAWN_UNIFIED_HIERARCHY="1")
+        script = Path(__file__).with_name("launch.sh")
         with open(self.directory / "console.log", "wb") as log:
             subprocess.run(
-                ["sh", "-c", join, "sh", str(self.group.path), *argv],
+                ["sh", "-c", _LAUNCH, "sh", str(launcher), "sh", str(script), str(box), str(self.directory), *argv],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

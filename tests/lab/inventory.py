@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-from typing import Dict, List
 
 from .host import SSH_OPTIONS
 from .lab import Lab
@@ -14,7 +13,7 @@ from .lab import Lab
 
 def inventory(lab: Lab) -> str:
     """An inventory in YAML: every host in a group named after its suite."""
-    groups: Dict[str, List[str]] = {}
+    groups: dict[str, list[str]] = {}
     for host in lab.hosts():
         groups.setdefault(host.suite, []).append(
             f"        {host.name}:\n          ansible_host: {host.address}\n          lab_suite: {host.suite}\n"

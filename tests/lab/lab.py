@@ -10,15 +10,18 @@ import ipaddress
 import json
 import os
 import re
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, Mapping, Optional, TypeVar, Union
+from typing import Callable, TypeVar
 
 from . import base, mounts
 from .cgroup import Group, hierarchy
 from .config import Settings
-from .host import Host, HostSpec
+from .host import Host
 from .shell import LabError, execute, locked, output
+from .spec import HostSpec
+from .storage import Storage
 
 # Beyond a dozen hosts systemd runs out of inotify instances, and the servers out of asynchronous I/O.
 _SYSCTLS = {"fs.inotify.max_user_instances": 8192, "fs.inotify.max_user_watches": 524288, "fs.aio-max-nr": 1048576}
@@ -30,12 +33,12 @@ _Item = TypeVar("_Item")
 class Lab:
     """All hosts of one lab id. Labs with different ids do not meet: each has a bridge and a subnet of its own."""
 
-    def __init__(self, settings: Optional[Settings] = None) -> None:
+    def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings.from_environment()
 
     # Bases
 
-    def build(self, suites: Iterable[str], flavour: str = "mariadb") -> Dict[str, Path]:
+    def build(self, suites: Iterable[str], flavour: str = "mariadb") -> dict[str, Path]:
         """Make the bases of these suites, if they are not in the cache."""
         built = base.build(self.settings, [(suite, flavour) for suite in suites])
         return {suite: root for (suite, _flavour), root in built.items()}
@@ -49,7 +52,7 @@ class Lab:
         """
         return Host(self.settings, name)
 
-    def hosts(self) -> List[Host]:
+    def hosts(self) -> list[Host]:
         """All hosts, on or off, by name."""
         found = []
         for record in sorted(self.settings.hosts.glob("*/host.json")):
@@ -57,7 +60,7 @@ class Lab:
                 found.append(Host(self.settings, record.parent.name))
         return found
 
-    def up(self, wanted: Mapping[str, Union[str, HostSpec]], wait: bool = True) -> Dict[str, Host]:
+    def up(self, wanted: Mapping[str, str | HostSpec], wait: bool = True) -> dict[str, Host]:
         """Make fresh hosts and boot them, all at the same time. A host of the same name is destroyed first.
 
         :param wanted: name -> suite or HostSpec
@@ -82,7 +85,7 @@ class Lab:
             _parallel(Host.wait, hosts.values())
         return hosts
 
-    def down(self, names: Optional[Iterable[str]] = None) -> None:
+    def down(self, names: Iterable[str] | None = None) -> None:
         """Destroy these hosts; without names, everything this lab has on the machine, whatever state it is in."""
         if names is not None:
             _parallel(self._destroy, list(names))
@@ -91,16 +94,16 @@ class Lab:
         settings = self.settings
         with locked(settings.state / f"{settings.lab_id}.lock"):
             Group(hierarchy(settings.state / "cgroup2") / settings.cgroup).kill()
-            for host in settings.hosts.glob("*"):
+            for folder in settings.hosts.glob("*"):
+                Storage(folder).release()
                 with contextlib.suppress(OSError):
-                    os.rmdir(f"/run/systemd/nspawn/propagate/{settings.tag[:5]}-{host.name}")
-            mounts.unmount_below(settings.directory)
-            mounts.detach_below(settings.directory)
+                    os.rmdir(f"/run/systemd/nspawn/propagate/{settings.tag[:5]}-{folder.name}")
             base.remove_tree(settings.directory)
             if Path(f"/sys/class/net/{settings.bridge}").exists():
                 execute(["ip", "link", "delete", settings.bridge])
-            mounts.unmount_below(settings.state / "cgroup2")
-            (settings.state / f"{settings.lab_id}.lock").unlink()
+            own_hierarchy = settings.state / "cgroup2"
+            if not list(own_hierarchy.glob("mariabackup-lab-*")):
+                mounts.unmount_below(own_hierarchy)
 
     def _destroy(self, name: str) -> None:
         try:
@@ -109,10 +112,6 @@ class Lab:
             base.remove_tree(self.settings.hosts / name)
             return
         host.destroy()
-
-    def _first_boot(self, host: Host) -> None:
-        host.prepare_root((self.settings.key.with_suffix(".pub")).read_text(encoding="utf-8"), self._network())
-        host.boot(wait=False)
 
     # The lab around them
 
@@ -149,7 +148,9 @@ class Lab:
                     break
             else:
                 raise LabError("all subnets 10.99.x.0/24 are taken")
-            (settings.directory / "lab.json").write_text(json.dumps({"subnet": f"10.99.{number}.0/24"}), encoding="utf-8")
+            (settings.directory / "lab.json").write_text(
+                json.dumps({"subnet": f"10.99.{number}.0/24"}), encoding="utf-8"
+            )
             bridge = settings.bridge
             execute(["ip", "link", "add", bridge, "type", "bridge"])
             execute(["ip", "address", "add", f"10.99.{number}.1/24", "dev", bridge])

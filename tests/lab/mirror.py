@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import tempfile
 from pathlib import Path
-from typing import List
 
 from .shell import LabError, execute, output
 from .suites import SUITES
@@ -16,7 +15,7 @@ from .suites import SUITES
 _APT_HELPER = "/usr/lib/apt/apt-helper"
 
 
-def source_lines(suite: str) -> List[str]:
+def source_lines(suite: str) -> list[str]:
     """The sources of a suite, each found on a mirror this machine already uses.
 
     :raises LabError: no mirror of this machine has the suite
@@ -37,15 +36,15 @@ def source_lines(suite: str) -> List[str]:
     return lines
 
 
-def apt_options() -> List[str]:
+def apt_options() -> list[str]:
     """The machine's own settings for reaching its mirrors (proxies, checks of dates), for another APT."""
     wanted = re.compile(r"^Acquire::(\S*Proxy\S*|Check-Valid-Until|Check-Date|Retries|https::\S+) \"[^\"]*\";$")
     return [line for line in output(["apt-config", "dump"]).splitlines() if wanted.match(line)]
 
 
-def _mirrors() -> List[str]:
+def _mirrors() -> list[str]:
     text = output(["apt-get", "indextargets", "--format", "$(CREATED_BY) $(REPO_URI) $(COMPONENT)"])
-    found: List[str] = []
+    found: list[str] = []
     for line in text.splitlines():
         fields = line.split()
         if len(fields) == 3 and fields[0] == "Packages" and fields[2] == "main":
@@ -59,7 +58,14 @@ def _holds(mirror: str, suite: str) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "InRelease"
         result = execute(
-            [_APT_HELPER, "-o", "Acquire::Retries=0", "download-file", f"{mirror}/dists/{suite}/InRelease", str(target)],
+            [
+                _APT_HELPER,
+                "-o",
+                "Acquire::Retries=0",
+                "download-file",
+                f"{mirror}/dists/{suite}/InRelease",
+                str(target),
+            ],
             check=False,
         )
         if result.returncode != 0 or not target.exists():

@@ -10,7 +10,6 @@ import os
 import struct
 import time
 from pathlib import Path
-from typing import List, Tuple
 
 from .shell import LabError, execute, output
 
@@ -25,7 +24,7 @@ _MKFS = {
 }
 
 
-def mount_points(below: Path) -> List[Path]:
+def mount_points(below: Path) -> list[Path]:
     """Mount points at or below a folder, in the order of mounting."""
     prefix = str(below)
     found = []
@@ -49,7 +48,7 @@ def _unescape(text: str) -> str:
     return text
 
 
-def make_image(path: Path, fstype: str, size: str, options: Tuple[str, ...] = ()) -> None:
+def make_image(path: Path, fstype: str, size: str, options: tuple[str, ...] = ()) -> None:
     """Make a sparse file with an empty file system in it.
 
     :param size: as truncate(1) reads it, such as ``64M``. XFS needs 300M, Btrfs 109M.
@@ -74,19 +73,36 @@ def attach(image: Path) -> str:
     raise LabError(f"no loop device for {image}: {result.stderr.decode(errors='replace')}")
 
 
-def devices_of(image: Path) -> List[str]:
+def devices_of(image: Path) -> list[str]:
     """Loop devices an image is on."""
     text = output(["losetup", "--noheadings", "--output", "NAME", "--associated", str(image)])
     return text.split()
 
 
-def detach_below(folder: Path) -> None:
-    """Free every loop device whose file is, or was, below a folder."""
-    text = output(["losetup", "--list", "--noheadings", "--raw", "--output", "NAME,BACK-FILE"])
-    for line in text.splitlines():
-        device, _, image = line.partition(" ")
-        if image.startswith(f"{folder}/"):
+def detach_below(path: Path, timeout: float = 20.0) -> None:
+    """Free every loop device whose file is, or was, this path or below it, and wait until they are free.
+
+    A dead host's mount namespace goes away some time after its last process. Until then its file systems live on,
+    and mounting an image again would bring back the old one, with what should be lost or with its power still cut.
+
+    :raises LabError: a device is still in use after the timeout (seconds)
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        devices = _devices_below(path)
+        if not devices:
+            return
+        if time.monotonic() > deadline:
+            raise LabError(f"still in use: {', '.join(devices)}")
+        for device in devices:
             execute(["losetup", "--detach", device], check=False)
+        time.sleep(0.02)
+
+
+def _devices_below(path: Path) -> list[str]:
+    text = output(["losetup", "--list", "--noheadings", "--raw", "--output", "NAME,BACK-FILE"])
+    pairs = [line.partition(" ") for line in text.splitlines()]
+    return [device for device, _, image in pairs if f"{image}/".startswith(f"{path}/")]
 
 
 def cut(mount_point: Path) -> bool:

@@ -10,15 +10,15 @@ import fcntl
 import os
 import signal
 import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Dict, Iterator, Optional, Sequence
 
 
 class LabError(Exception):
     """The lab cannot do what was asked; the text says why, with the output of the program that failed."""
 
 
-def clean_environment() -> Dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """An environment that does not depend on who started the lab. Proxies are kept: a mirror may need them."""
     environment = {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -36,9 +36,9 @@ def execute(
     argv: Sequence[str],
     *,
     check: bool = True,
-    input: Optional[bytes] = None,  # pylint: disable=redefined-builtin
-    timeout: Optional[float] = 120,
-    cwd: Optional[Path] = None,
+    input: bytes | None = None,  # pylint: disable=redefined-builtin
+    timeout: float | None = 120,
+    cwd: Path | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run argv and collect its output. At the timeout (seconds) its whole process group is killed.
 
@@ -68,7 +68,7 @@ def execute(
     return subprocess.CompletedProcess(list(argv), process.returncode, out, err)
 
 
-def output(argv: Sequence[str], timeout: Optional[float] = 120) -> str:
+def output(argv: Sequence[str], timeout: float | None = 120) -> str:
     """The standard output of a program that must succeed."""
     return execute(argv, timeout=timeout).stdout.decode(errors="replace")
 

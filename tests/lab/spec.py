@@ -9,7 +9,6 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import List, Optional
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class HostSpec:
     suite: str
     flavour: str = "mariadb"
     redirect_dir: bool = True
-    disk: Optional[str] = None
+    disk: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Record:
 
     spec: HostSpec
     address: str
-    disks: List[Disk] = field(default_factory=list)
+    disks: list[Disk] = field(default_factory=list)
 
     def save(self, path: Path) -> None:
         new = path.with_suffix(".new")

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Dict, Tuple
 
 # Raise it when the way a base is made changes, so that the cached ones are made anew.
 RECIPE = "1"
 
-COMMON: Tuple[str, ...] = (
+COMMON: tuple[str, ...] = (
     "acl",
     "age",
     "attr",
@@ -39,7 +38,7 @@ COMMON: Tuple[str, ...] = (
     "zstd",
 )
 # Galera is only a recommendation of the server; recommendations are not installed.
-MARIADB: Tuple[str, ...] = ("galera-4", "mariadb-backup", "mariadb-server")
+MARIADB: tuple[str, ...] = ("galera-4", "mariadb-backup", "mariadb-server")
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Suite:
     security: bool = True
 
 
-SUITES: Dict[str, Suite] = {
+SUITES: dict[str, Suite] = {
     suite.name: suite
     for suite in (
         # An archive may list the security updates of a suite past its end without holding all of their files.
@@ -62,7 +61,7 @@ SUITES: Dict[str, Suite] = {
 }
 
 
-def packages(flavour: str) -> Tuple[str, ...]:
+def packages(flavour: str) -> tuple[str, ...]:
     """What a base has installed."""
     return tuple(sorted(COMMON + (MARIADB if flavour == "mariadb" else ())))
 
