@@ -11,8 +11,8 @@
     python3 bank.py check --record /root/bank.log --gtid 0-1-4711
 
 Every transfer is one transaction: two accounts and a row in the ledger. After its commit one line with its GTID goes to
-the record, a file on the host that no restore touches. A transfer whose commit got no answer is recorded as unknown:
-it may be there or not.
+the record, a file on the host that no restore touches; each start begins a new one. A transfer whose commit got no answer
+is recorded as unknown: it may be there or not.
 
 Needs Python 3.9 and PyMySQL, and logs in as root over the socket. While the server is away it tries again ten times
 a second, so that it also serves as the client that never stops knocking.
@@ -211,7 +211,7 @@ class Load:
         self.options = options
         self.run = secrets.token_hex(8)
         self.stop = threading.Event()
-        self.record = os.open(options.record, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self.record = os.open(options.record, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o600)
         self.lock = threading.Lock()
         self.done = 0
         self.unknown = 0
@@ -319,7 +319,7 @@ def _start(options: argparse.Namespace) -> int:
     if _alive(options.record):
         print(f"A load with the record {options.record} is running already.", file=sys.stderr)
         return 2
-    before = os.path.getsize(options.record) if os.path.exists(options.record) else 0
+    _forget(options.record)
     _forget(options.record + ".result")
     with open(options.record + ".stderr", "wb") as errors:
         process = subprocess.Popen(
@@ -328,7 +328,7 @@ def _start(options: argparse.Namespace) -> int:
     with open(options.record + ".pid", "w", encoding="ascii") as file:
         file.write(str(process.pid))
     for _ in range(200):
-        if os.path.exists(options.record) and os.path.getsize(options.record) > before:
+        if os.path.exists(options.record) and os.path.getsize(options.record) > 0:
             return 0
         if process.poll() is not None:
             break
