@@ -35,6 +35,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclu
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.find import Tool
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.options import check_extra_args
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.run import ends_on_signal
+from ansible_collections.dba.mariabackup.plugins.module_utils.tool.version import number_of
 
 # copy_tree(source, target) of the room datadir, given by the caller: rooms beside each other do not import.
 CopyTree = Callable[[str, str], Any]
@@ -238,7 +239,7 @@ def _result(proof: Proof, manifest: Manifest | None, path: str) -> dict[str, Any
         "binlog_file": meta.binlog_file,
         "binlog_position": meta.binlog_position,
         "server_version": meta.server_version,
-        "tool_version": meta.tool_version,
+        "tool_version": number_of(meta.tool_version),
         "size_bytes": proof.size_bytes,
         "stored_bytes": proof.stored_bytes,
         "files": len(proof.files),

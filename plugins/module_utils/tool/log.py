@@ -245,11 +245,10 @@ def explain(report: LogReport, mode: str) -> Finding:
     Missing privileges and refused logins come first: everything after them in the log follows from them.
     """
     if report.missing_privileges:
-        names = ", ".join(report.missing_privileges)
+        names = grantable(report.missing_privileges)
         return Finding(
             f"The backup account lacks a privilege: {names}.",
-            f"As an administrator of the server: GRANT {grantable(report.missing_privileges)} ON *.* TO the account "
-            "that the task logs in with.",
+            f"As an administrator of the server: GRANT {names} ON *.* TO the account that the task logs in with.",
         )
     if report.access_denied:
         return Finding(

@@ -64,6 +64,14 @@ def parse_version(text: str) -> ServerVersion:
     return ServerVersion(major, minor, patch, "mariadb" in found.lower(), found)
 
 
+def number_of(text: str | None) -> str | None:
+    """Return the three numbers in a text as ``10.11.19``, or the text where it has none."""
+    try:
+        return parse_version(text).number if text else None
+    except ValueError:
+        return text
+
+
 def check_tool_for_backup(tool: ServerVersion, server: ServerVersion) -> None:
     """Refuse a tool that does not fit the server whose data it would read.
 
