@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.integration.harness.modules import Running
@@ -89,6 +89,18 @@ def wait_program(server: Server, names: Sequence[str], timeout: float = 60) -> i
 def kill_program(server: Server, names: Sequence[str] = ("mariadb-backup", "mariabackup")) -> None:
     """Wait until a job runs one of these programs and kill it at once."""
     os.kill(wait_program(server, names), signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def frozen(server: Server, pid: int) -> Iterator[None]:
+    """Hold a process where it is, and let it go on afterwards if it still lives."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: _state(pid) in ("T", ""), f"{server.name}: process {pid} stands")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
 def power_cut(server: Server, boot: bool = True, degraded: bool = True) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.integration.harness.layouts import DATADIR, PLAIN, Layout
 from tests.integration.harness.modules import Result, Running, end
-from tests.integration.harness.seeds import COMPARE, OPTION_FILE, STORE, TOOLS, install_seed
+from tests.integration.harness.seeds import OPTION_FILE, ROOT, STORE, TOOLS, install_seed
 from tests.lab import Host
 from tests.support.compare import diff
 
@@ -52,6 +52,7 @@ rsync -a --delete --exclude=/etc/hosts --exclude=/etc/mtab {tools}/pristine/etc/
 rsync -a --delete {tools}/pristine/root/ /root/
 rm -rf /run/systemd/system/* /run/systemd/system.control/* /run/systemd/transient/* /run/mysqld/*
 rm -rf /var/lib/mysql* /var/lib/.mysql* /var/lib/mariabackup* /srv/* /var/tmp/test-* /tmp/test-* {tools}/args-*
+for hidden in {tools}/hidden/*; do [ -e "$hidden" ] && mv "$hidden" /usr/bin/; done
 for place in /mnt/*; do mountpoint -q "$place" || rm -rf "$place"; done
 systemctl daemon-reload
 systemctl reset-failed
@@ -83,7 +84,8 @@ class Server:
             host.run(_KEEP.format(tools=TOOLS))
         shutil.rmtree(self.path(f"{TOOLS}/payload"), ignore_errors=True)
         shutil.copytree(payload, self.path(f"{TOOLS}/payload"))
-        host.put(COMPARE.read_bytes(), f"{TOOLS}/compare.py")
+        for path in (*(ROOT / "tests" / "support").glob("*.py"), *(ROOT / "tests" / "data").glob("*.sql")):
+            shutil.copy(path, self.path(f"{TOOLS}/{path.name}"))
 
     @property
     def datadir(self) -> str:
@@ -239,6 +241,22 @@ class Server:
         options = [f"--{name.replace('_', '-')}={value}" for name, value in login.items()]
         script = [f"{TOOLS}/compare.py", "snapshot", *options, *(["--check"] if check else [])]
         return dict(json.loads(self.run(["python3", "-B", *script]).stdout))
+
+    def bank(self, command: str, *options: str, check: bool = True) -> str:
+        """Run tests/support/bank.py in the host (setup, start, stop, check); return what it printed."""
+        argv = ["python3", "-B", f"{TOOLS}/bank.py", command, f"--socket={self.layout.socket}", *options]
+        done = self.run(argv, check=False)
+        assert done.returncode == 0 or not check, f"{self.name}: bank {command}\n{done.stdout}{done.stderr}"
+        return done.stdout.strip()
+
+    def dataset(self, *arguments: str) -> str:
+        """Run tests/support/dataset.py in the host (load NAME, change, probe); return what it printed."""
+        return self.out(["python3", "-B", f"{TOOLS}/dataset.py", *arguments, f"--socket={self.layout.socket}"])
+
+    def hide(self, *programs: str) -> None:
+        """Take programs out of /usr/bin until the next reset."""
+        self.run(["mkdir", "-p", f"{TOOLS}/hidden"])
+        self.run(["mv", *(f"/usr/bin/{program}" for program in programs), f"{TOOLS}/hidden/"])
 
     def assert_seeded(self, **options: Any) -> None:
         """Fail unless the server holds exactly the data that every test starts with."""
