@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.launch import perform
-from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import PLANS
+from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import PLANS, Operation
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -37,12 +37,12 @@ def _end(module: AnsibleModule, outcome: dict[str, Any]) -> NoReturn:
     module.exit_json(**outcome["result"])
 
 
-def run_here(module: AnsibleModule, operation: str, table: dict[str, Any]) -> NoReturn:
-    """Run a function of ``table`` in this process; in check mode nothing is written, not even a log."""
+def run_here(module: AnsibleModule, operation: Operation) -> NoReturn:
+    """Run ``operation`` in this process, for what only reads: nothing is written, not even a log."""
     with tempfile.TemporaryDirectory(prefix="mariabackup-") as scratch:
-        ctx = Context(scratch, module.params["state_dir"], check_mode=module.check_mode)
+        ctx = Context(scratch, module.params.get("state_dir") or scratch, check_mode=True)
         try:
-            outcome: dict[str, Any] = {"ok": True, "result": table[operation](_params(module), ctx)}
+            outcome: dict[str, Any] = {"ok": True, "result": operation(_params(module), ctx)}
         except MariabackupError as error:
             error.log_path = None if error.log_path == ctx.log_path else error.log_path
             outcome = {"ok": False, "error": error.as_result()}
@@ -59,7 +59,7 @@ def run_job(module: AnsibleModule, operation: str, instance: str) -> NoReturn:
         instance: the service's name, which becomes a part of the transient unit's name.
     """
     if module.check_mode:
-        run_here(module, operation, PLANS)
+        run_here(module, PLANS[operation])
     try:
         outcome = perform(operation, _params(module), module.params["state_dir"], instance)
     except MariabackupError as error:

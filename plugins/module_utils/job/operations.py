@@ -5,20 +5,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup import info, prepare_task, take
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import IGNORED_DIRECTORIES
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_plan import ServerKnowledge
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.place import copy_tree
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore import previous, transaction
+from ansible_collections.dba.mariabackup.plugins.module_utils.server.facts import read_facts
+from ansible_collections.dba.mariabackup.plugins.module_utils.server.greeting import socket_path
+from ansible_collections.dba.mariabackup.plugins.module_utils.server.login import Login, connect_any
+from ansible_collections.dba.mariabackup.plugins.module_utils.server.options import (
+    find_server_binary,
+    option_file_args,
+    read_options,
+)
 
 Operation = Callable[[dict[str, Any], Context], dict[str, Any]]
 
+
+def _ask_server(params: Mapping[str, Any], ctx: Context) -> ServerKnowledge | None:
+    """Ask the server what a backup wants to know, with the backup's own login.
+
+    Without an answer the tool speaks for itself: its log names a refused login or a server that is down.
+    """
+    try:
+        options = read_options(
+            find_server_binary(), option_file_args(params["defaults_file"], params["defaults_group_suffix"])
+        )
+        connection, _label, _notes = connect_any([Login.from_params(params)], socket_path(options))
+    except MariabackupError as error:
+        ctx.log(f"the server was not asked: {error.cause}")
+        return None
+    try:
+        facts = read_facts(connection)
+    finally:
+        connection.close()
+    return ServerKnowledge(version=facts.version, datadir=facts.datadir, variables=facts.variables)
+
+
+def _backup(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
+    return take.run(params, ctx, _ask_server(params, ctx))
+
+
+def _plan_backup(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
+    return take.check(params, ctx, _ask_server(params, ctx))
+
+
+def _copy_backup(source: str, target: str) -> None:
+    copy_tree(source, target, skip=IGNORED_DIRECTORIES.__contains__)
+
+
+def _prepare(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
+    return prepare_task.run(params, ctx, copy_tree=_copy_backup)
+
+
 OPERATIONS: dict[str, Operation] = {
+    "backup": _backup,
+    "prepare": _prepare,
     "previous_datadir": previous.run,
     "restore": transaction.run,
 }
 
 PLANS: dict[str, Operation] = {
+    "backup": _plan_backup,
+    "prepare": prepare_task.check,
     "previous_datadir": previous.check,
     "restore": transaction.check,
 }
+
+READINGS: dict[str, Operation] = {"backup_info": info.run}

@@ -1,0 +1,290 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Take a physical backup of a MariaDB server and prove it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: backup
+short_description: Take a physical backup of a MariaDB server and prove it
+description:
+  - Takes a full backup of the server on this host with C(mariadb-backup), into an empty or missing directory, which is created with
+    its parents and mode C(0700).
+  - A backup counts only when the tool's return code, the last line of its log, its metadata files, the redo log's bytes, the
+    tables' files and the manifest agree. Until then it lies in C(<target_dir>.partial), or carries a mark that every other
+    module refuses, so an aborted one is never mistaken for a backup.
+  - Beside it lies the manifest, C(<target_dir>.manifest.json), with the size and checksum of every file.
+  - The server goes on whatever happens to the backup. The work is a job of the host. Under systemd it goes on when the
+    connection is lost, and the same task again waits for it.
+extends_documentation_fragment:
+  - dba.mariabackup.attributes
+  - dba.mariabackup.attributes.actiongroup
+  - dba.mariabackup.login
+  - dba.mariabackup.tool
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: partial
+    details:
+      - A directory that holds files is refused, unless O(skip_if_newer_than) lets the backup in it count.
+options:
+  target_dir:
+    description:
+      - Where the backup goes. It must be empty or missing; C(lost+found) does not count.
+    type: path
+    required: true
+  parallel:
+    description:
+      - How many files the tool copies at a time.
+    type: int
+    default: 1
+  throttle:
+    description:
+      - The most chunks of 10 MB that the tool copies in a second. V(0) is no limit.
+    type: int
+    default: 0
+  checksum:
+    description:
+      - Whether the manifest gets a checksum of every file. Files are hashed while the tool still copies others.
+    type: str
+    default: sha256
+    choices: [sha256, none]
+  prepare:
+    description:
+      - Whether to prepare the backup as well, so that a restore needs not. A prepared backup is no base for increments.
+    type: bool
+    default: false
+  use_memory:
+    description:
+      - Memory for O(prepare), such as V(2G). V(auto) is at most a quarter of what is free, of the machine or the control group.
+    type: str
+    default: auto
+  galera_info:
+    description:
+      - Whether to record the position in the Galera cluster.
+    type: bool
+    default: false
+  slave_info:
+    description:
+      - Whether to record the position of the primary that this server replicates from.
+    type: bool
+    default: false
+  safe_slave_backup:
+    description:
+      - Whether to stop the replica's SQL thread until it has no temporary tables open, and start it again after the backup.
+    type: bool
+    default: false
+  safe_slave_backup_timeout:
+    description:
+      - Seconds to wait for that. Without it, the tool's own 300 seconds hold.
+    type: int
+  skip_if_newer_than:
+    description:
+      - When O(target_dir) holds a good backup that is younger than this, in seconds, it counts, and nothing is done.
+    type: int
+  label:
+    description:
+      - A text for the manifest.
+    type: str
+seealso:
+  - module: dba.mariabackup.prepare
+  - module: dba.mariabackup.restore
+  - module: dba.mariabackup.backup_info
+author:
+  - dba.mariabackup contributors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Take a full backup with the account of the install role
+  dba.mariabackup.backup:
+    target_dir: /srv/backup/monday
+    config_file: /etc/mysql/mariabackup.cnf
+
+- name: Take it as root over the socket, four files at a time, ready to be restored
+  dba.mariabackup.backup:
+    target_dir: /srv/backup/tuesday
+    login_user: root
+    parallel: 4
+    prepare: true
+    label: before the upgrade
+
+- name: Back up the instance x of several, unless there is a backup of today
+  dba.mariabackup.backup:
+    target_dir: /srv/backup/x
+    login_user: root
+    defaults_group_suffix: .x
+    skip_if_newer_than: 86400
+"""
+
+RETURN = r"""
+id:
+  description: The id of the backup; ids sort by time.
+  returned: success
+  type: str
+  sample: 20261122T101500Z-1f2e3d
+path:
+  description: Its directory.
+  returned: success
+  type: str
+  sample: /srv/backup/monday
+type:
+  description: The type of the backup, V(full).
+  returned: success
+  type: str
+  sample: full
+base_id:
+  description: The backup that it is based on; none for a full one.
+  returned: success
+  type: str
+  sample: null
+from_lsn:
+  description: Where an increment begins; 0 for a full backup.
+  returned: success and not in check mode
+  type: int
+  sample: 0
+to_lsn:
+  description: The checkpoint at which it began.
+  returned: success and not in check mode
+  type: int
+  sample: 44420
+last_lsn:
+  description: The end of its redo log.
+  returned: success and not in check mode
+  type: int
+  sample: 349664
+gtid:
+  description: The GTID position of the server at its point in time; empty without a binary log.
+  returned: success and not in check mode
+  type: str
+  sample: 0-1-4711
+binlog_file:
+  description: The binary log that the server was writing.
+  returned: success and not in check mode
+  type: str
+  sample: mysql-bin.000042
+binlog_position:
+  description: The position in RV(binlog_file).
+  returned: success and not in check mode
+  type: int
+  sample: 342
+server_version:
+  description: The version of the server.
+  returned: success
+  type: str
+  sample: 10.11.14-MariaDB
+tool_version:
+  description: The version of the tool.
+  returned: success
+  type: str
+  sample: 10.11.14-MariaDB
+size_bytes:
+  description: The sum of the sizes of its files.
+  returned: success and not in check mode
+  type: int
+  sample: 2147483648
+stored_bytes:
+  description: What it takes on the disk.
+  returned: success and not in check mode
+  type: int
+  sample: 2147483648
+files:
+  description: The number of its files.
+  returned: success and not in check mode
+  type: int
+  sample: 412
+duration_seconds:
+  description: How long taking it took.
+  returned: success and not in check mode
+  type: float
+  sample: 11.4
+compression:
+  description: Its compression, V(none).
+  returned: success
+  type: str
+  sample: none
+encrypted:
+  description: Whether it is encrypted.
+  returned: success
+  type: bool
+  sample: false
+prepared:
+  description: Whether it is prepared.
+  returned: success
+  type: bool
+  sample: false
+label:
+  description: The label that it was given.
+  returned: success
+  type: str
+  sample: before the upgrade
+plan:
+  description: What the task would do.
+  returned: in check mode
+  type: list
+  elements: dict
+  contains:
+    phase:
+      description: The phase.
+      type: str
+    action:
+      description: What is done.
+      type: str
+    detail:
+      description: With what.
+      type: str
+  sample:
+    - phase: backup
+      action: take a full backup
+      detail: /srv/backup/monday
+failed_phase:
+  description: The phase in which the task failed.
+  returned: failure
+  type: str
+  sample: backup
+log_path:
+  description: The log of the job on the host.
+  returned: when the job has begun
+  type: str
+  sample: /var/lib/mariabackup/jobs/20261122T101500Z-1f2e3d/log
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import login_spec, source_spec, tool_spec
+from ansible_collections.dba.mariabackup.plugins.module_utils.task import run_job
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **source_spec(),
+            **tool_spec(),
+            **login_spec(),
+            "parallel": {"type": "int", "default": 1},
+            "throttle": {"type": "int", "default": 0},
+            "checksum": {"type": "str", "default": "sha256", "choices": ["sha256", "none"]},
+            "prepare": {"type": "bool", "default": False},
+            "use_memory": {"type": "str", "default": "auto"},
+            "galera_info": {"type": "bool", "default": False},
+            "slave_info": {"type": "bool", "default": False},
+            "safe_slave_backup": {"type": "bool", "default": False},
+            "safe_slave_backup_timeout": {"type": "int"},
+            "skip_if_newer_than": {"type": "int"},
+            "label": {"type": "str"},
+        },
+        supports_check_mode=True,
+        required_by={"safe_slave_backup_timeout": "safe_slave_backup"},
+    )
+    suffix = module.params["defaults_group_suffix"]
+    run_job(module, "backup", "mariadb" + (suffix.replace(".", "@", 1) if suffix else ""))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tell what a backup directory holds and whether it can be restored."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: backup_info
+short_description: Tell what a backup directory holds and whether it can be restored
+description:
+  - Reads one backup directory, made by this collection or by hand, prepared or not, and proves it from what lies on the disk, the
+    metadata files, the redo log, the tables' files and, where there is one, the manifest.
+  - It never changes anything.
+extends_documentation_fragment:
+  - dba.mariabackup.attributes
+  - dba.mariabackup.attributes.actiongroup
+  - dba.mariabackup.source
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+    details:
+      - It changes nothing.
+  idempotent:
+    support: full
+options:
+  verify:
+    description:
+      - Whether to read every file and compare it with the checksum in the manifest.
+    type: bool
+    default: false
+seealso:
+  - module: dba.mariabackup.backup
+author:
+  - dba.mariabackup contributors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Look at a backup
+  dba.mariabackup.backup_info:
+    target_dir: /srv/backup/monday
+  register: monday
+
+- name: Read all of it, and refuse to go on with a damaged one
+  dba.mariabackup.backup_info:
+    target_dir: /srv/backup/monday
+    verify: true
+  register: monday
+  failed_when: not monday.valid
+"""
+
+RETURN = r"""
+exists:
+  description: Whether there is such a directory.
+  returned: success
+  type: bool
+  sample: true
+valid:
+  description: Whether nothing speaks against restoring it.
+  returned: success
+  type: bool
+  sample: true
+verified:
+  description:
+    - How far the proof went, V(sha256), V(sizes) (with a manifest) or V(structure) (without one).
+  returned: success, when it exists
+  type: str
+  sample: sizes
+problems:
+  description: What speaks against it.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+backup:
+  description: What it is; none when it does not describe itself as a backup.
+  returned: success, when it exists
+  type: dict
+  contains:
+    id:
+      description: Its id, or the tool's UUID where there is no manifest.
+      type: str
+    path:
+      description: Its directory.
+      type: str
+    type:
+      description: V(full) or V(incremental).
+      type: str
+    base_id:
+      description: The backup that an incremental one is based on.
+      type: str
+    label:
+      description: The label that it was given.
+      type: str
+    created:
+      description: When it was finished. UTC where there is a manifest, else the local time of its host.
+      type: str
+    host:
+      description: Where it was taken.
+      type: str
+    from_lsn:
+      description: Where an increment begins.
+      type: int
+    to_lsn:
+      description: The checkpoint at which it began.
+      type: int
+    last_lsn:
+      description: The end of its redo log.
+      type: int
+    gtid:
+      description: The server's GTID position at its point in time; empty without a binary log.
+      type: str
+    binlog_file:
+      description: The binary log that the server was writing.
+      type: str
+    binlog_position:
+      description: The position in RV(backup.binlog_file).
+      type: int
+    server_version:
+      description: The version of the server.
+      type: str
+    tool_version:
+      description: The version of the tool.
+      type: str
+    size_bytes:
+      description: The sum of its files' sizes.
+      type: int
+    stored_bytes:
+      description: What it takes on the disk.
+      type: int
+    files:
+      description: The number of its files.
+      type: int
+    schemas:
+      description: The schemas in it.
+      type: list
+      elements: str
+    compression:
+      description: Its compression.
+      type: str
+    encrypted:
+      description: Whether it is encrypted.
+      type: bool
+    prepared:
+      description: Whether it says that it is prepared, and the bytes agree.
+      type: bool
+    manifest:
+      description: Whether it has a manifest.
+      type: bool
+  sample:
+    id: 20261122T101500Z-1f2e3d
+    path: /srv/backup/monday
+    type: full
+    prepared: false
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import source_spec
+from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import READINGS
+from ansible_collections.dba.mariabackup.plugins.module_utils.task import run_here
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={**source_spec(), "verify": {"type": "bool", "default": False}},
+        supports_check_mode=True,
+    )
+    run_here(module, READINGS["backup_info"])
+
+
+if __name__ == "__main__":
+    main()
