@@ -42,10 +42,12 @@ def execute(
 ) -> subprocess.CompletedProcess[bytes]:
     """Run argv and collect its output. At the timeout (seconds) its whole process group is killed.
 
+    It dies with the lab: a test run that is killed must not go on mounting behind the back of the next one.
+
     :raises LabError: it failed (with check), or took too long
     """
     with subprocess.Popen(
-        list(argv),
+        ["setpriv", "--pdeathsig", "KILL", *argv],
         stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

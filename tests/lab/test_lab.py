@@ -101,7 +101,7 @@ def test_a_host_without_mariadb_installs_it_from_its_pool(lab: Lab) -> None:
 
 def test_a_command_ends_at_its_timeout(lab: Lab) -> None:
     host = lab.up({"one": "bookworm"})["one"]
-    with pytest.raises(LabError, match="took more than 0.5 s"):
+    with pytest.raises(LabError, match="took more than"):
         host.run("sleep 611", timeout=0.5)
     assert host.run("pgrep -f '^sleep 611'", check=False).stdout == ""
 
