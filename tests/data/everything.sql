@@ -400,7 +400,7 @@ CREATE VIEW `view of "all"` AS SELECT `from` AS `fröm`, `order by` AS `表 in a
 CREATE SEQUENCE `séquence.1`;
 SELECT NEXT VALUE FOR `séquence.1`;
 
--- Backquotes only where all tables are InnoDB: mariadb-backup cannot back up others (see backquote.sql).
+-- Backquotes only where all tables are InnoDB: mariadb-backup 10.11 cannot back up others (see backquote.sql).
 CREATE TABLE `dba_back``quote`.`in``no` (`c``x` INT NOT NULL PRIMARY KEY, t TEXT, FULLTEXT KEY `f``t` (t)) ENGINE=InnoDB;
 INSERT INTO `dba_back``quote`.`in``no` SELECT seq, CONCAT('`', seq) FROM seq_1_to_50;
 CREATE VIEW `dba_back``quote`.`a``view` AS SELECT `c``x` AS `d``y` FROM `dba_back``quote`.`in``no`;
