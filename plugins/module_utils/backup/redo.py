@@ -34,6 +34,8 @@ BLOCK_HEADER = 12
 BLOCKS_START = 2048
 STREAM_START = 12288
 PREPARED_RECORD = 16
+CHECKPOINT_RECORD = 12
+BLOCK_FRAME = 16  # header and trailer of a block
 _PLAIN_BLOCKS = 0x50485953
 _ENCRYPTED = 0x80000000
 _PLAIN_STREAM = 0x50687973
@@ -209,6 +211,16 @@ def applied_lsn(directory: str, meta: BackupMetadata) -> int | None:
     return None
 
 
+def holds_only_checkpoint(meta: BackupMetadata) -> bool:
+    """Tell whether the log of 10.5 to 10.7 can hold nothing but the record of its checkpoint (pure).
+
+    A server that has been idle since its start has written that record alone, 12 bytes (FILE_CHECKPOINT), or 28
+    when it goes on in the next block. Recovery takes such a log for empty and leaves the data at ``to_lsn``, with or
+    without the record, so cutting it off loses nothing (seen on 10.5.23 right after a restart).
+    """
+    return meta.last_lsn - meta.to_lsn in (CHECKPOINT_RECORD, CHECKPOINT_RECORD + BLOCK_FRAME)
+
+
 def check_prepared_redo(directory: str, meta: BackupMetadata, exact: bool = False) -> list[Problem]:
     """Check that prepare applied the log up to ``last_lsn``.
 
@@ -230,6 +242,8 @@ def check_prepared_redo(directory: str, meta: BackupMetadata, exact: bool = Fals
     reached = applied_lsn(directory, meta)
     if reached is None:
         return [Problem(f"{REDO_FILE} is not what prepare leaves: {_describe(header)}.", path)]
+    if blocks and holds_only_checkpoint(meta) and reached == meta.to_lsn:
+        return []
     if reached < meta.last_lsn:
         return [
             Problem(
