@@ -12,14 +12,23 @@ GROUPS = ("client", "client-server", "client-mariadb")
 _ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "r": "\r", "s": " ", '"': '"', "'": "'", "\\": "\\"}
 
 
+def _without_comment(text: str) -> str:
+    """Cut an end comment: a ``#`` outside of quotes; inside of them a backslash protects the next character."""
+    quote, protected = "", False
+    for place, char in enumerate(text):
+        if char in "'\"" and not protected and quote in ("", char):
+            quote = "" if quote else char
+        if char == "#" and not quote:
+            return text[:place]
+        protected = bool(quote) and char == "\\" and not protected
+    return text
+
+
 def _value(text: str) -> str:
-    """Return a value without its comment, quotes and escapes."""
-    text = text.strip()
-    if text[:1] in ("'", '"'):
-        end = re.search(r"(?<!\\)" + text[0], text[1:])
-        text = text[1 : end.start() + 1] if end else text[1:]
-    else:
-        text = re.split(r"\s#", text, maxsplit=1)[0].strip()
+    """Return a value without its comment, quotes and escapes, by the rules of the server's my_default.c."""
+    text = _without_comment(text).strip()
+    if len(text) > 1 and text[0] in "'\"" and text[-1] == text[0]:
+        text = text[1:-1]
     return re.sub(r"\\(.)", lambda match: _ESCAPES.get(match.group(1), match.group(0)), text)
 
 
