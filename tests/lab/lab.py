@@ -104,6 +104,7 @@ class Lab:
             own_hierarchy = settings.state / "cgroup2"
             if not list(own_hierarchy.glob("mariabackup-lab-*")):
                 mounts.unmount_below(own_hierarchy)
+            (settings.state / f"{settings.lab_id}.lock").unlink()
 
     def _destroy(self, name: str) -> None:
         try:

@@ -95,8 +95,14 @@ def tail(data: bytes, limit: int = 4000) -> str:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock between processes and threads. The kernel lets it go when the holder dies."""
+    """Hold an exclusive lock between processes and threads. The kernel lets it go when the holder dies.
+
+    The holder may remove the file: who waits for it then takes the new one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", encoding="utf-8") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
+    while True:
+        with open(path, "w", encoding="utf-8") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            if path.exists() and os.path.samestat(os.fstat(stream.fileno()), os.stat(path)):
+                yield
+                return

@@ -43,7 +43,7 @@ def leftovers(lab: Lab) -> str:
     found += [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{settings.cgroup}")]
     found += [name for name in os.listdir("/sys/class/net") if name == settings.bridge]
     found += [str(path) for path in Path("/run/systemd/nspawn").glob(f"*/{settings.tag[:5]}-*")]
-    found += [str(path) for path in settings.state.glob(f"{settings.lab_id}/*")]
+    found += [str(path) for path in settings.state.glob(f"{settings.lab_id}*")]
     return "\n".join(found)
 
 
