@@ -125,7 +125,7 @@ def _plan(params: Mapping[str, Any]) -> _Plan:
     manifest = read_manifest(manifest_path(source))
     resumed = os.path.lexists(preparing_marker(source))
     # What an interrupted run left matches no manifest; its whole redo log is what can still be proven.
-    proof = inspect_backup(source, manifest=None if resumed else manifest, ignore_preparing=resumed and in_place)
+    proof = inspect_backup(source, manifest=None if resumed else manifest, marked_by_caller=resumed and in_place)
     meta = proof.require()
     exported = bool(params.get("export")) and bool(missing_export(source))
     place: Workplace | None = None
@@ -211,7 +211,7 @@ def _describe(
     planned: _Plan, directory: str, params: Mapping[str, Any], ctx: Context
 ) -> tuple[Proof, Manifest | None]:
     """Prove the prepared directory and write down what it is now."""
-    proof = inspect_backup(directory, ignore_preparing=True)
+    proof = inspect_backup(directory, marked_by_caller=True)
     proof.require("The tool reports success, but the result cannot be trusted. Begin again from the backup.")
     old = planned.manifest
     if old is None:

@@ -139,7 +139,7 @@ def inspect_backup(
     manifest: Manifest | None = None,
     verify_checksums: bool = False,
     exact: bool = False,
-    ignore_preparing: bool = False,
+    marked_by_caller: bool = False,
     threads: int | None = None,
     on_bytes: Callable[[int], None] | None = None,
 ) -> Proof:
@@ -149,7 +149,7 @@ def inspect_backup(
         manifest: what ``read_manifest`` returned for it; without one the proof is weaker.
         verify_checksums: read every file and compare it with the manifest.
         exact: for a full backup that was prepared alone: the data must be exactly at its end.
-        ignore_preparing: for the run that set the marker itself, or goes on after one that was interrupted.
+        marked_by_caller: the markers of an unfinished run are the caller's own, and do not count.
         threads: how many files are read at once; default: the number of processors.
         on_bytes: called with the bytes read so far when checksums are verified.
 
@@ -159,7 +159,7 @@ def inspect_backup(
     if not os.path.isdir(path):
         raise MariabackupError(f"{path} is not a directory.", "Name the directory of a backup.")
     proof = Proof(path, manifest=manifest)
-    if os.path.lexists(preparing_marker(path)) and not ignore_preparing:
+    if os.path.lexists(preparing_marker(path)) and not marked_by_caller:
         proof.problems.append(
             Problem(
                 "It is half prepared: a run that prepared it in place did not end. Prepare it again (in_place: true).",
@@ -169,7 +169,7 @@ def inspect_backup(
         # Its files are between two states: a comparison with the manifest would only add noise.
         proof.manifest = None
     try:
-        _inspect(proof, verify_checksums, exact, threads or os.cpu_count() or 1, on_bytes)
+        _inspect(proof, marked_by_caller, verify_checksums, exact, threads or os.cpu_count() or 1, on_bytes)
     except OSError as error:
         raise MariabackupError(
             f"The backup {path} cannot be read: {error.strerror or error} ({error.filename}).",
@@ -179,12 +179,17 @@ def inspect_backup(
 
 
 def _inspect(
-    proof: Proof, verify_checksums: bool, exact: bool, threads: int, on_bytes: Callable[[int], None] | None
+    proof: Proof,
+    marked_by_caller: bool,
+    verify_checksums: bool,
+    exact: bool,
+    threads: int,
+    on_bytes: Callable[[int], None] | None,
 ) -> None:
     path = proof.path
     proof.inventory = take_inventory(path)
     files = proof.files
-    if os.path.lexists(os.path.join(path, INCOMPLETE_MARKER)):
+    if os.path.lexists(os.path.join(path, INCOMPLETE_MARKER)) and not marked_by_caller:
         proof.problems.append(
             Problem("It is unfinished: the run that took it did not end. Take the backup again.", INCOMPLETE_MARKER)
         )

@@ -113,10 +113,10 @@ def _take(planned: Plan, params: Mapping[str, Any], ctx: Context) -> dict[str, A
             _drop_foreign(directory)
         if params.get("prepare"):
             with ctx.phase("prepare"):
-                inspect_backup(directory).require("Nothing was kept; take the backup again.")
+                inspect_backup(directory, marked_by_caller=True).require("Nothing was kept; take the backup again.")
                 prepare_directory(directory, ctx, params)
         with ctx.phase("verify"):
-            proof = inspect_backup(directory, exact=bool(params.get("prepare")))
+            proof = inspect_backup(directory, exact=bool(params.get("prepare")), marked_by_caller=True)
             meta = proof.require("Nothing was kept; take the backup again.")
             if meta.server is not None:
                 check_tool_for_backup(planned.tool.version, meta.server)

@@ -235,7 +235,8 @@ def tool_message(line: str) -> str:
 
 
 def _sentence(message: str) -> str:
-    text = message.strip().replace("{", "(").replace("}", ")")
+    # The tool rings the bell in some of its errors.
+    text = "".join(character for character in message if character.isprintable()).strip()
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
