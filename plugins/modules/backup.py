@@ -104,7 +104,7 @@ EXAMPLES = r"""
 - name: Take a full backup with the account of the install role
   dba.mariabackup.backup:
     target_dir: /srv/backup/monday
-    config_file: /etc/mysql/mariabackup.cnf
+    config_file: /etc/mariabackup.cnf
 
 - name: Take it as root over the socket, four files at a time, ready to be restored
   dba.mariabackup.backup:
