@@ -70,7 +70,7 @@ options:
   existing_data:
     description:
       - What becomes of data that is there.
-      - V(fail) refuses and names what it found. C(lost+found) does not count.
+      - V(fail) refuses and names what it found. C(lost+found) and what is carried over (O(carry_over)) do not count.
       - V(keep) moves it aside, to C(<datadir>.previous-<id>).
       - V(delete) moves it aside and deletes it after the commit.
       - V(delete_first) verifies the whole backup, then deletes the old data before placing the new. It is for disks that

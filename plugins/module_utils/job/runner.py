@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import traceback
 from typing import Any
 
@@ -74,4 +75,5 @@ def main(argv: list[str]) -> int:
         return run_job(argv[1])
     if len(argv) == 2 and argv[0] == REPAIR:
         return repair(argv[1])
+    sys.stderr.write(f"usage: RUNNER {JOB} DIRECTORY | {REPAIR} JOURNAL\n")
     return 2

@@ -66,9 +66,9 @@ def gather(params: Mapping[str, Any], ctx: Context, host: Host, *, write: bool) 
     """
     ctx.log(f"the service {host.service.name} serves {host.layout.datadir}")
     places = [place for place in host.layout.places if not _left_alone(place, params)]
-    directories = tuple(_directory(place, write) for place in places)
     source, top_names = _source(params, host, write)
     carry = _carry_over(params, host, top_names)
+    directories = tuple(_directory(place, write, carry.carried) for place in places)
     server = _server(params, host)
     return Situation(
         source=source,
@@ -86,11 +86,13 @@ def _left_alone(place: Place, params: Mapping[str, Any]) -> bool:
     return params["binary_logs"] == "leave" and set(place.roles) == {"binlog"}
 
 
-def _directory(place: Place, write: bool) -> Directory:
+def _directory(place: Place, write: bool, carried: tuple[str, ...]) -> Directory:
+    """Look at one directory; what is carried over into the new set is no data that it could cost."""
     facts = look_at(place, write)
     parent = existing_parent(place.path)
     space = free_space(parent)
-    owned = tuple(name for name in entries(place.path, allowed=NEVER_OWNED) if place.owns(name))
+    allowed = {*NEVER_OWNED, *(carried if place.role == "datadir" else ())}
+    owned = tuple(name for name in entries(place.path, allowed=allowed) if place.owns(name))
     return Directory(
         place=place,
         facts=facts,

@@ -181,16 +181,16 @@ def _written_bytes(situation: Situation, options: Mapping[str, Any]) -> dict[int
 
 
 def _about_file_systems(situation: Situation, options: Mapping[str, Any]) -> Iterator[Refusal]:
-    freed: dict[int, int] = {}
+    free = {directory.device: directory.free_bytes for directory in situation.directories}
+    paths = {directory.device: directory.path for directory in reversed(situation.directories)}
     if options["existing_data"] == "delete_first":
-        for place in situation.directories:
-            freed[place.device] = freed.get(place.device, 0) + place.used_bytes
+        for directory in situation.directories:
+            free[directory.device] += directory.used_bytes
     for device, need in _written_bytes(situation, options).items():
-        place = next(place for place in situation.directories if place.device == device)
-        free = place.free_bytes + freed.get(device, 0)
-        if free < need:
+        if free[device] < need:
             yield Refusal(
-                f"Staging needs {need // MIB} MiB on the file system of {place.path}, and {free // MIB} MiB are free.",
+                f"Staging needs {need // MIB} MiB on the file system of {paths[device]},"
+                f" and {free[device] // MIB} MiB are free.",
                 "Make room, or, when the disk cannot hold the old and the new data, read about"
                 " existing_data: delete_first.",
             )

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.swap import apply
@@ -72,8 +73,10 @@ def repair(path: str) -> int:
             journal = journals.load(path)
             service = service_of(journal["options"], state_dir, path_key(journal["datadir"]))
             if journal["state"] == journals.RUNNING and not repair_set(journal, ctx):
+                sys.stderr.write("The old data was deleted first and the new is not in place: run the restore again.\n")
                 return 1
             service.release()
-    except MariabackupError:
+    except MariabackupError as error:
+        sys.stderr.write(f"{error}\n")
         return 1
     return 0
