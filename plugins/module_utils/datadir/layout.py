@@ -294,9 +294,13 @@ class _Reader:
         )
 
     def read_relay_logs(self) -> None:
-        value = self.options.get("relay_log_basename", "") or self.options.get("relay_log", "")
-        if value:
-            base = self.absolute(os.path.join(os.path.dirname(value), os.path.splitext(os.path.basename(value))[0]))
+        base = self.options.get("relay_log_basename", "")
+        value = self.options.get("relay_log", "")
+        if not base and value:
+            # The option may carry an extension, which the server drops.
+            base = os.path.join(os.path.dirname(value), os.path.splitext(os.path.basename(value))[0])
+        if base:
+            base = self.absolute(base)
             name = re.escape(os.path.basename(base))
             # A named connection adds "-name" to the base.
             self.add(

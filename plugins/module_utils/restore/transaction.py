@@ -256,13 +256,14 @@ class Restore:
         try:
             if delete_first:
                 self.delete_old_data(journal)
-            with self.phase(journal, "stage"):
-                staging.stage(journal, situation, self.params, self.ctx)
-            if situation.source.needs_prepare:
-                with self.phase(journal, "prepare"):
-                    staging.prepare(journal, self.params, self.ctx)
-            with self.phase(journal, "verify"):
-                staging.verify(journal, situation, self.host, self.params, self.ctx)
+            with staging.low_priority():
+                with self.phase(journal, "stage"):
+                    staging.stage(journal, situation, self.params, self.ctx)
+                if situation.source.needs_prepare:
+                    with self.phase(journal, "prepare"):
+                        staging.prepare(journal, self.params, self.ctx)
+                with self.phase(journal, "verify"):
+                    staging.verify(journal, situation, self.host, self.params, self.ctx)
         except BaseException as error:
             self.give_up(journal, error)
             raise

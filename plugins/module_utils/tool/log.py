@@ -126,7 +126,7 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = (
         "Start the server, or correct login_unix_socket or login_host.",
     ),
     (
-        re.compile(r"server has gone away|Lost connection|Server shutdown in progress|Connection was killed"),
+        re.compile(r"[Ss]erver has gone away|Lost connection|Server shutdown in progress|Connection was killed"),
         "The connection to the server broke: {0}",
         "See that the server runs, then run the task again.",
     ),
