@@ -47,9 +47,7 @@ def packages() -> list[str]:
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         for words in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *missing]):
             try:
-                done = subprocess.run(
-                    ["apt-get", *words], env=environment, capture_output=True, text=True, check=False
-                )
+                done = subprocess.run(["apt-get", *words], env=environment, capture_output=True, text=True, check=False)
             except FileNotFoundError:
                 raise DemoError(f"There is no apt-get here. Install {', '.join(PACKAGES)} of one version.") from None
             if done.returncode:
@@ -137,9 +135,7 @@ def make() -> ProcessService:
     if done.returncode:
         raise DemoError(f"mariadb-install-db failed:\n{done.stdout}{done.stderr}")
     # The same class starts the server in the restore, which therefore takes this server for its own.
-    server = ProcessService(
-        "mariadb", state_dir=str(STATE), key="demo", config_file=str(CONFIG), user=None
-    )
+    server = ProcessService("mariadb", state_dir=str(STATE), key="demo", config_file=str(CONFIG), user=None)
     server.launch(60)
     return server
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import signal
 import subprocess
@@ -15,7 +14,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from demo import machine
@@ -75,8 +73,14 @@ def report(backup: dict[str, Any], restored: dict[str, Any], damage: int, tables
     """Print the closing table."""
     rows = [
         ("MariaDB", str(restored["server_version"])),
-        ("backup", f"{backup['size_bytes'] / MIB:.0f} MiB in {backup['files']} files, {backup['duration_seconds']:.1f} s"),
-        ("restore", f"{restored['bytes'] / MIB:.0f} MiB, {restored['duration_seconds']:.1f} s, by {restored['method']}"),
+        (
+            "backup",
+            f"{backup['size_bytes'] / MIB:.0f} MiB in {backup['files']} files, {backup['duration_seconds']:.1f} s",
+        ),
+        (
+            "restore",
+            f"{restored['bytes'] / MIB:.0f} MiB, {restored['duration_seconds']:.1f} s, by {restored['method']}",
+        ),
         *((f"  {phase['name']}", f"{phase['seconds']:.2f} s") for phase in restored["phases"]),
         ("downtime", f"{restored['downtime_seconds']:.2f} s"),
         ("damage", f"{damage} differences before the restore, {len(differences)} after it"),
