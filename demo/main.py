@@ -95,7 +95,7 @@ def report(backup: dict[str, Any], restored: dict[str, Any], damage: int, tables
 def demo() -> bool:
     """Do it all and return whether the restored data is the data that was backed up."""
     with step(f"MariaDB server of its own in {machine.PLACE}"):
-        server = machine.make()
+        machine.make()
     client = Client(defaults_file=str(machine.CONFIG))
     with step("shop database"):
         for name in ("schema.sql", "fill.sql", "code.sql"):
@@ -119,7 +119,7 @@ def demo() -> bool:
     return not differences
 
 
-def _stop(number: int, frame: object) -> None:
+def _stop(*unused: object) -> None:
     raise KeyboardInterrupt
 
 
@@ -129,9 +129,10 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave the restored server running")
     parser.add_argument("--clean", action="store_true", help="only remove what --keep or a killed run left")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, _stop)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
     try:
-        unused_lock = machine.lock()
+        machine.lock()
         return run(options.keep, options.clean)
     except machine.DemoError as error:
         print(f"\n{error}", file=sys.stderr)
