@@ -47,20 +47,36 @@ def _ask_server(params: Mapping[str, Any], ctx: Context) -> ServerKnowledge | No
     return ServerKnowledge(version=facts.version, datadir=facts.datadir, variables=facts.variables)
 
 
+def _with_diff(result: dict[str, Any], before: str) -> dict[str, Any]:
+    """Add what diff mode shows: the backup as it was (``before``) and as it is."""
+    after = f"{result['path']}: {result['type']} backup, {'prepared' if result['prepared'] else 'not prepared'}\n"
+    return {**result, "diff": {"before": before if result["changed"] else after, "after": after}}
+
+
 def _backup(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
-    return take.run(params, ctx, _ask_server(params, ctx))
+    return _with_diff(take.run(params, ctx, _ask_server(params, ctx)), "")
 
 
 def _plan_backup(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
-    return take.check(params, ctx, _ask_server(params, ctx))
+    return _with_diff(take.check(params, ctx, _ask_server(params, ctx)), "")
 
 
 def _copy_backup(source: str, target: str) -> None:
     copy_tree(source, target, skip=IGNORED_DIRECTORIES.__contains__)
 
 
+def _before_prepare(params: Mapping[str, Any]) -> str:
+    return f"{params['target_dir']}: full backup, not prepared\n" if params["in_place"] else ""
+
+
 def _prepare(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
-    return prepare_task.run(params, ctx, copy_tree=_copy_backup)
+    return _with_diff(prepare_task.run(params, ctx, copy_tree=_copy_backup), _before_prepare(params))
+
+
+def _plan_prepare(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
+    # What the check returns describes the backup as it is now.
+    planned = prepare_task.check(params, ctx)
+    return _with_diff({**planned, "prepared": True}, _before_prepare(params))
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -72,7 +88,7 @@ OPERATIONS: dict[str, Operation] = {
 
 PLANS: dict[str, Operation] = {
     "backup": _plan_backup,
-    "prepare": prepare_task.check,
+    "prepare": _plan_prepare,
     "previous_datadir": previous.check,
     "restore": transaction.check,
 }

@@ -47,20 +47,33 @@ def _decided(host: Host, ctx: Context) -> Journal | None:
     return journal
 
 
-def _result(host: Host, changed: bool, run: str | None, previous: str | None, removed: list[str]) -> dict[str, Any]:
+def _to_put_back(host: Host, ctx: Context) -> Journal | None:
+    """Return the newest run that changed what is in service: runs that went back by themselves changed nothing."""
+    _decided(host, ctx)
+    for journal in reversed(journals.all_runs(ctx.state_dir, host.layout.datadir)):
+        if journal["state"] != journals.RETURNED or journal.get("put_back"):
+            return journal
+    return None
+
+
+def _result(host: Host, run: str | None, before: str = "", after: str = "") -> dict[str, Any]:
+    """Return the result keys; ``before`` and ``after`` are the states of the datadir when something changes."""
+    lines = [f"{host.layout.datadir}: {state}\n" if state else "" for state in (before, after)]
     return {
-        "changed": changed,
+        "changed": before != after,
         "datadir": host.layout.datadir,
         "run": run,
-        "previous_datadir": previous,
-        "removed": removed,
+        "previous_datadir": None,
+        "removed": [],
+        "freed_bytes": 0,
+        "diff": {"before": lines[0], "after": lines[1]},
     }
 
 
 def _restored(host: Host, ctx: Context, params: dict[str, Any], write: bool) -> dict[str, Any]:
-    journal = _decided(host, ctx)
+    journal = _to_put_back(host, ctx)
     if journal is None or journal["state"] == journals.RETURNED:
-        return _result(host, False, journal["id"] if journal else None, None, [])
+        return _result(host, journal["id"] if journal else None)
     previous = members_of(journal)[0].previous
     back = journal["direction"] == journals.BACK
     if not back and not _in_place(journal):
@@ -73,14 +86,17 @@ def _restored(host: Host, ctx: Context, params: dict[str, Any], write: bool) -> 
             f"The previous data of {host.layout.datadir} ({previous}) is gone.", "Restore a backup instead."
         )
     if write:
+        journal.write(put_back=True)
         wayback.go_back(journal, host.service, ctx, {**params, "failed_data": "keep"}, kill=False)
-    return _result(host, True, journal["id"], wayback.failed_path(members_of(journal)[0].staged), [])
+    run = journal["id"]
+    kept = wayback.failed_path(members_of(journal)[0].staged)
+    return {**_result(host, run, f"data of restore {run}", f"data from before {run}"), "previous_datadir": kept}
 
 
 def _accepted(host: Host, ctx: Context, params: dict[str, Any], write: bool) -> dict[str, Any]:
     journal = _decided(host, ctx)
     if journal is None or journal["state"] != journals.UNDECIDED:
-        return _result(host, False, journal["id"] if journal else None, None, [])
+        return _result(host, journal["id"] if journal else None)
     if write:
         service = host.service
         if service.restricted() or not service.active():
@@ -88,7 +104,8 @@ def _accepted(host: Host, ctx: Context, params: dict[str, Any], write: bool) -> 
             hold_and_stop(journal, service, ctx, params["stop_timeout"])
             wayback.serve_again(journal, service, params)
         journal.write(state=journals.ACCEPTED)
-    return _result(host, True, journal["id"], members_of(journal)[0].previous, [])
+    result = _result(host, journal["id"], f"undecided after {journal['id']}", f"data of restore {journal['id']}")
+    return {**result, "previous_datadir": members_of(journal)[0].previous}
 
 
 def _absent(host: Host, ctx: Context, params: dict[str, Any], write: bool) -> dict[str, Any]:
@@ -107,7 +124,13 @@ def _absent(host: Host, ctx: Context, params: dict[str, Any], write: bool) -> di
         if write:
             for member in members_of(journal):
                 wayback.remove_room(member.live)
-    return {**_result(host, bool(removed), None, None, removed), "freed_bytes": freed}
+    return {
+        **_result(host, None),
+        "changed": bool(removed),
+        "removed": removed,
+        "freed_bytes": freed,
+        "diff": {"before": "".join(f"{path}\n" for path in removed), "after": ""},
+    }
 
 
 _STATES = {"restored": _restored, "accepted": _accepted, "absent": _absent}
@@ -118,7 +141,7 @@ def check(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
     with ctx.phase("plan"):
         host = open_host(params, ctx.state_dir)
         probe(ctx.state_dir, host.layout.datadir, "previous_datadir")
-        return {"freed_bytes": 0, **_STATES[params["state"]](host, ctx, params, False)}
+        return _STATES[params["state"]](host, ctx, params, False)
 
 
 def run(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
@@ -131,4 +154,4 @@ def run(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
         host = open_host(params, ctx.state_dir)
     with exclusive(ctx.state_dir, host.layout.datadir, "previous_datadir"), ctx.phase(params["state"]):
         result = _STATES[params["state"]](host, ctx, params, True)
-    return {"freed_bytes": 0, **result, "log_path": ctx.log_path}
+    return {**result, "log_path": ctx.log_path}
