@@ -14,12 +14,16 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata im
     BackupMetadata,
     read_metadata,
 )
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.redo import check_prepared_redo, check_raw_redo
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.redo import (
+    check_prepared_redo,
+    check_raw_redo,
+    read_redo_header,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.argv import prepare_argv
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.find import Tool, find_tool
-from ansible_collections.dba.mariabackup.plugins.module_utils.tool.run import failure, run_tool
+from ansible_collections.dba.mariabackup.plugins.module_utils.tool.run import Outcome, failure, run_tool
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.version import check_tool_for_prepare
 
 _DAMAGED = "Discard this copy and begin again from the backup."
@@ -79,6 +83,8 @@ def prepare_directory(
         if problems:
             raise MariabackupError(f"The backup in {path} cannot be prepared: {problems[0]}", "Use another backup.")
     tool = tool_for(params, meta)
+    header = read_redo_header(path)
+    encrypted = header is not None and header.encrypted
     memory = memory_argument(params.get("use_memory"), _size(os.path.join(path, REDO_FILE)))
     argv = prepare_argv(
         tool.path,
@@ -92,7 +98,7 @@ def prepare_directory(
     # The tool finds the backup's files relative to itself, and an embedded server leaves its files where it starts.
     outcome = run_tool(argv, ctx.log_path, cwd=path, low_priority=low_priority, on_tick=on_tick)
     if not outcome.completed_ok:
-        raise failure(outcome, "prepare")
+        raise _failure(outcome, encrypted)
     reached = outcome.report.end_of_log_lsn
     if reached is not None and reached < meta.last_lsn and not meta.prepared:
         raise MariabackupError(
@@ -119,6 +125,18 @@ def prepare_directory(
             log_tail=outcome.tail,
         )
     return True
+
+
+def _failure(outcome: Outcome, encrypted: bool) -> MariabackupError:
+    """Make the error of a failed run; with a wrong key an encrypted log looks like a damaged one to the tool."""
+    error = failure(outcome, "prepare")
+    if encrypted and outcome.rc < 128 and "Encrypted data" not in error.cause:
+        error.cause = f"The encrypted redo log could not be applied. {error.cause}"
+        error.action = (
+            "Put the same encryption plugin and key file in place that the server had. If they are the right ones, "
+            "use another backup."
+        )
+    return error
 
 
 def missing_export(path: str) -> list[str]:

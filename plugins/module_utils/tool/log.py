@@ -18,11 +18,15 @@ from typing import Iterable
 COMPLETED = "completed OK!"
 TAIL_LINES = 20
 _END_OF_LOG = re.compile(r"InnoDB: End of log at LSN=(\d+)")
-_TOOL_LINE = re.compile(r"^\[\d\d\] \d{4}-\d\d-\d\d [ \d]\d:\d\d:\d\d ?(.*)$")
+_TOOL_LINE = re.compile(
+    r"^(?:\[\d\d\] (?:FATAL ERROR: )?)?\d{4}-\d\d-\d\d [ \d]\d:\d\d:\d\d ?(?:\d+ \[[A-Z][A-Za-z]+\] )?(.*)$"
+)
 _FATAL = re.compile(r"FATAL ERROR: |\[ERROR\] |^mariadb-?backup: (unknown|Error|ambiguous)|unknown (option|variable) '")
 _MISSING_PRIVILEGE = re.compile(r"missing required privilege ([A-Z ]+?) on (\S+)")
 _DENIED_PRIVILEGES = re.compile(r"you need \(at least one of\) the (.+?) privilege\(s\) for this operation")
 _DATABASE_DENIED = re.compile(r"(Access denied for user '[^']*'(?:@'[^']*')?[^\n]*)")
+# The tool shows the account's grants, with the hash of its password, when one is missing.
+_SECRET = re.compile(r"(IDENTIFIED (?:BY PASSWORD|BY|(?:VIA|WITH) \S+ (?:USING|AS|BY)) )(?:PASSWORD\()?'[^']*'\)?(?: OR .*)?")
 _LOG_OVERRUN = re.compile(r"Was only able to copy log from (\d+) to (\d+), not (\d+)")
 
 
@@ -76,7 +80,7 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = (
         "Put the encryption plugin and the same key file in place that the server had, readable for this process.",
     ),
     (
-        re.compile(r"Missing MLOG_CHECKPOINT|Missing FILE_CHECKPOINT|No valid checkpoint|Log file .*corrupt|log sequence"),
+        re.compile(r"Missing (MLOG|FILE)_CHECKPOINT|No valid checkpoint|Log file .*corrupt|ib_logfile0 .*is too small"),
         "The redo log in the backup is damaged: {0}",
         "Use another backup.",
     ),
@@ -111,7 +115,10 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = (
         "Remove it from extra_args or from the [mariadb-backup] group of the option files.",
     ),
     (
-        re.compile(r"Can't open backup-my\.cnf|does not have correct metadata|Can't open dir"),
+        re.compile(
+            r"Can't open backup-my\.cnf|does not have correct metadata|Can't open dir|can't my_setwd"
+            r"|failed to read metadata from"
+        ),
         "The directory is not a complete backup: {0}",
         "Point at the directory of a finished backup.",
     ),
@@ -178,7 +185,7 @@ class LogReader:
 
     def feed(self, line: str) -> None:
         """Take one line, with or without its line end."""
-        line = line.rstrip("\r\n")
+        line = hide_secrets(line.rstrip("\r\n"))
         if not line.strip():
             return
         self._last = line
@@ -228,8 +235,13 @@ def read_log(lines: Iterable[str]) -> LogReport:
     return reader.report()
 
 
+def hide_secrets(line: str) -> str:
+    """Replace what identifies an account in a line of ``SHOW GRANTS``."""
+    return _SECRET.sub(r"\1'********'", line) if "IDENTIFIED" in line else line
+
+
 def tool_message(line: str) -> str:
-    """Return a line without its ``[00] 2026-01-01 10:00:00`` beginning."""
+    """Return a line without its beginning, ``[00] 2026-01-01 10:00:00`` or ``2026-01-01 10:00:00 0 [ERROR]``."""
     match = _TOOL_LINE.match(line)
     return match.group(1) if match else line
 

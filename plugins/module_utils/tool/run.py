@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Callable, Iterable, Iterator, Sequence
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.tool.log import LogReader, LogReport, explain
+from ansible_collections.dba.mariabackup.plugins.module_utils.tool.log import LogReader, LogReport, explain, hide_secrets
 
 NICE = 10
 OOM_SCORE_ADJ = 500
@@ -213,12 +213,25 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _read_report(log_path: str, offset: int) -> LogReport:
+    """Read what the run wrote, and blot out in the file what must not stay there."""
     reader = LogReader()
-    with open(log_path, "rb") as stream:
+    with open(log_path, "r+b") as stream:
         stream.seek(offset)
-        for line in stream:
+        while True:
+            start = stream.tell()
+            line = stream.readline()
+            if not line:
+                return reader.report()
+            text = line.decode("utf-8", "surrogateescape")
             reader.feed(line.decode("utf-8", "replace"))
-    return reader.report()
+            hidden = hide_secrets(text)
+            if hidden != text:
+                end = stream.tell()
+                # In place and of the same length: others may be appending to this log.
+                stream.seek(start)
+                blotted = hidden.rstrip("\n").encode("utf-8", "surrogateescape").ljust(len(line) - 1)
+                stream.write(blotted[: len(line) - 1])
+                stream.seek(end)
 
 
 def failure(outcome: Outcome, mode: str) -> MariabackupError:
