@@ -43,7 +43,8 @@ def go_back(journal: Journal, service: Service, ctx: Context, params: Mapping[st
     # The half-way point is the one place where stopping is worse than going on.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    journal.write(direction=journals.BACK)
+    # A committed run that is put back is unfinished again until the old set serves.
+    journal.write(state=journals.RUNNING, direction=journals.BACK)
     ctx.point("back-before")
     hold_and_stop(journal, service, ctx, NEW_SERVER_STOP if kill else params["stop_timeout"], kill=kill)
     service.remove_restrictions()
