@@ -119,7 +119,7 @@ def demo() -> bool:
     return not differences
 
 
-def _stop(*unused: object) -> None:
+def _stop(*_unused: object) -> None:
     raise KeyboardInterrupt
 
 

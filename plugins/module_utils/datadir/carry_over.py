@@ -42,9 +42,9 @@ FILE_OPTIONS = (
     "file_key_management_filekey",
     "hashicorp_key_management_vault_ca",
     "init_file",
-    "feedback_user_info",
-    "wsrep_provider_options",
 )
+# Galera's own options, inside of wsrep_provider_options.
+_WSREP_FILES = ("socket.ssl_ca", "socket.ssl_cert", "socket.ssl_key")
 FLAGS = ("debian-*.flag",)
 NEVER = (
     "mysql_upgrade_info",
@@ -75,7 +75,6 @@ NEVER = (
 )
 # Files that the server makes at the top of a datadir: not data of users, and not worth a word in the plan.
 _USUAL = (*NEVER, "*.log", "*-bin.*", "*-relay-bin*", "ibdata*", "xtrabackup_*", "mariadb_backup_*")
-_NOT_FILES = frozenset({"wsrep_provider_options"})
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def plan_carry_over(
     """Decide what is carried over from the old datadir. Pure.
 
     Args:
-        listing: the entries at the top of the old datadir: name to ``file``, ``dir`` or ``link``.
+        listing: the entries at the top of the old datadir with their kinds, see ``list_top``.
         layout: the server's layout.
         options: its effective variables.
         wanted: the caller's list: relative paths or patterns for names at the top.
@@ -106,10 +105,12 @@ def plan_carry_over(
         MariabackupError: the caller's list names data, or a path outside of the datadir.
     """
     carried: list[str] = list(layout.links)
-    for option in FILE_OPTIONS:
-        relative = _inside(options.get(option, ""), layout) if option not in _NOT_FILES else None
+    for value in _named_files(options):
+        relative = _inside(value, layout)
         if relative is not None and relative.split("/")[0] in listing:
             carried.append(relative)
+    # A server that reads a file says itself that it is no data, whatever its name.
+    trusted = frozenset(carried)
     for pattern in (*FLAGS, *wanted):
         pattern = pattern.rstrip("/")
         if pattern.startswith("/") or ".." in pattern.split("/") or not pattern:
@@ -123,7 +124,7 @@ def plan_carry_over(
         else:
             carried.extend(fnmatch.filter(sorted(listing), pattern))
     chosen = [name for name in dict.fromkeys(carried) if name.split("/")[0] not in in_backup or name in layout.links]
-    data = [name for name in chosen if name not in layout.links and is_data(name, listing, layout)]
+    data = [name for name in chosen if name not in trusted and is_data(name, listing, layout)]
     if data:
         raise MariabackupError(
             f"These entries of the datadir belong to the old data and are never carried over: {', '.join(data)}.",
@@ -139,7 +140,7 @@ def plan_carry_over(
         and layout.places[0].owns(name)
         and not _matches(name, _USUAL)
         and not _log_file(name, layout, options)
-        and (kind == "file" or (kind == "link" and name not in in_backup))
+        and (kind in ("file", "dir") or (kind == "link" and name not in in_backup))
     ]
     return CarryOver(tuple(chosen), tuple(others))
 
@@ -151,8 +152,18 @@ def is_data(name: str, listing: Mapping[str, str], layout: Layout) -> bool:
         return True
     if any(item.name == top for item in layout.system_files) or _log_file(top, layout, {}):
         return True
-    # A directory at the top is a schema; a path into one may still be a key that an administrator put there.
-    return listing.get(top) == "dir" and "/" not in name
+    # A path into a schema's directory may still be a key that an administrator put there.
+    return listing.get(top) == "schema" and "/" not in name
+
+
+def _named_files(options: Mapping[str, str]) -> list[str]:
+    """Return the values of the options that name files."""
+    values = [options.get(option, "") for option in FILE_OPTIONS]
+    for part in options.get("wsrep_provider_options", "").split(";"):
+        key, _separator, value = part.partition("=")
+        if key.strip() in _WSREP_FILES:
+            values.append(value)
+    return values
 
 
 def _inside(value: str, layout: Layout) -> str | None:
@@ -187,24 +198,29 @@ def _log_file(name: str, layout: Layout, options: Mapping[str, str]) -> bool:
 
 
 def list_top(path: str) -> dict[str, str]:
-    """Return the entries at the top of a directory with their kind: ``file``, ``dir``, ``link`` or ``other``."""
+    """Return the entries at the top of a datadir with their kind: ``schema``, ``dir``, ``file``, ``link`` or ``other``.
+
+    A schema is a directory with a ``db.opt``, which CREATE DATABASE writes, or with a table's definition.
+    """
     kinds: dict[str, str] = {}
     try:
         with os.scandir(path) as found:
             for entry in found:
                 mode = entry.stat(follow_symlinks=False).st_mode
-                kinds[entry.name] = (
-                    "link"
-                    if stat.S_ISLNK(mode)
-                    else "dir"
-                    if stat.S_ISDIR(mode)
-                    else "file"
-                    if stat.S_ISREG(mode)
-                    else "other"
-                )
+                if stat.S_ISLNK(mode):
+                    kinds[entry.name] = "link"
+                elif stat.S_ISDIR(mode):
+                    kinds[entry.name] = "schema" if _is_schema(entry.path) else "dir"
+                else:
+                    kinds[entry.name] = "file" if stat.S_ISREG(mode) else "other"
     except FileNotFoundError:
         return {}
     return kinds
+
+
+def _is_schema(path: str) -> bool:
+    with os.scandir(path) as found:
+        return any(entry.name == "db.opt" or entry.name.endswith((".frm", ".ibd")) for entry in found)
 
 
 def copy_over(names: Iterable[str], old: str, new: str) -> list[str]:

@@ -26,6 +26,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.copying im
     hash_file,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.inspect import mount_info, same_mount
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout import NEVER_OWNED
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.probe import clone_fd
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import sync_file_system
@@ -99,14 +100,19 @@ def copy_tree(
     """
     if method not in ("auto", "reflink", "copy", "move"):
         raise ValueError(method)
-    directories, files = _scan(src, skip)
+
+    def left_out(relative: str) -> bool:
+        # Where a datadir is a mount point, the tool takes lost+found for a schema and backs it up.
+        return relative.split("/")[0] in NEVER_OWNED or skip(relative)
+
+    directories, files = _scan(src, left_out)
     moving = method == "move"
     if os.path.isdir(dst) and not moving and os.listdir(dst):
         raise MariabackupError(f"The staging directory {dst} is not empty.", "Remove it, then run the same task again.")
     job = _Job(src, dst, method, checksums, Limiter(bandwidth_limit), Meter(on_bytes))
     try:
         if checksums is not None:
-            _compare_names(src, dst if moving else None, files, checksums, skip)
+            _compare_names(src, dst if moving else None, files, checksums, left_out)
         os.makedirs(dst, DIR_MODE, exist_ok=True)
         os.chmod(dst, DIR_MODE)
         for relative in directories:

@@ -19,7 +19,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.inspect im
     nested_mounts,
     same_mount,
 )
-from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout import INSIDE, Layout, Place
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout import INSIDE, NEVER_OWNED, Layout, Place
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.place import DIR_MODE, FILE_MODE
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.swap import Member
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
@@ -64,6 +64,10 @@ def distribute(layout: Layout, members: Sequence[Member]) -> list[tuple[str, str
         relative = os.path.relpath(place.path, layout.datadir)
         os.makedirs(os.path.join(top, relative), DIR_MODE, exist_ok=True)
     moved: list[tuple[str, str]] = []
+    for name in NEVER_OWNED:
+        # The tool backs lost+found up as if it were a schema, and another copier may have brought it along.
+        if os.path.isdir(os.path.join(top, name)):
+            shutil.rmtree(os.path.join(top, name))
     for name in entries(top, allowed=()):
         directory = layout.directory_of(name)
         source = os.path.join(top, name)

@@ -31,7 +31,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.exchange i
     move,
     sync_parents,
 )
-from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout import Place
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout import NEVER_OWNED, Place
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 
 MODES = ("exchange", "rename", "entries")
@@ -169,7 +169,7 @@ def _check(member: Member, disk: Disk) -> None:
 
 def _plan_entries(member: Member, disk: Disk) -> list[Step]:
     old = [name for name in disk.entries(member.live) if member.place.owns(name)]
-    new = list(disk.entries(member.staged))
+    new = [name for name in disk.entries(member.staged) if name not in NEVER_OWNED]
     foreign = sorted(name for name in new if not member.place.owns(name))
     if foreign:
         raise MariabackupError(

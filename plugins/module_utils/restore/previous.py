@@ -86,11 +86,22 @@ def _restored(host: Host, ctx: Context, params: dict[str, Any], write: bool) -> 
             f"The previous data of {host.layout.datadir} ({previous}) is gone.", "Restore a backup instead."
         )
     if write:
-        journal.write(put_back=True)
-        wayback.go_back(journal, host.service, ctx, {**params, "failed_data": "keep"}, kill=False)
+        _put_back(journal, host, ctx, params)
     run = journal["id"]
     kept = wayback.failed_path(members_of(journal)[0].staged)
     return {**_result(host, run, f"data of restore {run}", f"data from before {run}"), "previous_datadir": kept}
+
+
+def _put_back(journal: Journal, host: Host, ctx: Context, params: dict[str, Any]) -> None:
+    """Go back; a server that does not stop leaves everything, and the run, as it was."""
+    before = {key: journal.get(key) for key in ("state", "direction", "put_back")}
+    journal.write(put_back=True)
+    try:
+        wayback.go_back(journal, host.service, ctx, {**params, "failed_data": "keep"}, kill=False)
+    except MariabackupError:
+        if not journal.get("back_steps"):
+            journal.write(**before)
+        raise
 
 
 def _accepted(host: Host, ctx: Context, params: dict[str, Any], write: bool) -> dict[str, Any]:

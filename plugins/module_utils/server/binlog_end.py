@@ -16,6 +16,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.gtid import Gtid, merge, parse_list
 
 _MAGIC = b"\xfebin"
@@ -34,12 +35,18 @@ class BinlogEnd:
         source: the file that told; empty when there is no binary log.
         complete: False when a file could not be read to its end, so that higher numbers may exist.
         note: why, for the operator.
+        last_file: name of the newest binary log, without its directory; empty when there is none. An empty file of
+            this name, staged beside the ``.state`` file of a new set, makes the server give its first binary log the
+            next number (seen on 10.5, 10.11 and 11.8). Without it the numbers start at 000001 again, and a replica
+            that replicates by file and position finds "its" file in the new history one day and goes on. The file
+            is never in the index; it can be removed once the server is up.
     """
 
     state: list[Gtid] = field(default_factory=list)
     source: str = ""
     complete: bool = True
     note: str = ""
+    last_file: str = ""
 
 
 def binlog_basename(options: Mapping[str, str]) -> str | None:
@@ -117,22 +124,25 @@ def read_binlog_end(options: Mapping[str, str], root: str | None = None) -> Binl
     if root is not None:
         base = os.path.join(root, os.path.basename(base))
         index = os.path.join(root, os.path.basename(index))
+    name = last_binlog(index, datadir)
+    last_file = os.path.basename(name) if name else ""
+    if root is not None and name is not None:
+        name = os.path.join(root, last_file)
     try:
         with open(base + ".state", encoding="utf-8") as stream:
-            return BinlogEnd(merge([parse_list(stream.read())]), base + ".state")
-    except FileNotFoundError:
-        pass
-    name = last_binlog(index, datadir)
+            return BinlogEnd(merge([parse_list(stream.read())]), base + ".state", last_file=last_file)
+    except (OSError, MariabackupError):
+        pass  # A server that died has left none: then the binary log itself tells.
     if name is None:
         return BinlogEnd()
-    if root is not None:
-        name = os.path.join(root, os.path.basename(name))
+    state: list[Gtid] = []
     try:
         if os.path.getsize(name) == 0:
-            return BinlogEnd(source=name, complete=False, note=f"The binary log {name} is empty.")
-        with open(name, "rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            state, complete, why = scan_binlog(data)
+            complete, why = False, "it is empty"
+        else:
+            with open(name, "rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                state, complete, why = scan_binlog(data)
     except OSError as error:
-        return BinlogEnd(source=name, complete=False, note=f"The binary log {name} cannot be read: {error.strerror}.")
+        complete, why = False, error.strerror or str(error)
     note = "" if complete else f"The binary log {name} cannot be read: {why}."
-    return BinlogEnd(merge([state]), name, complete, note)
+    return BinlogEnd(merge([state]), name, complete, note, last_file)

@@ -140,8 +140,9 @@ OPTIONS = {
     "general_log_file": "queries",
 }
 LISTING = {
-    "shop": "dir",
-    "mysql": "dir",
+    "shop": "schema",
+    "mysql": "schema",
+    "notes": "dir",
     "certs": "dir",
     "ibdata1": "file",
     "ib_logfile0": "file",
@@ -173,14 +174,15 @@ def test_what_options_name_is_carried_and_what_is_left_is_told() -> None:
     plan = plan_carry_over(LISTING, layout(), OPTIONS)
     assert plan == CarryOver(
         ("certs/server.pem", "server-key.pem", "keys.enc", "keys.key", "debian-10.11.flag"),
-        ("README.dba", "backup.sh", "elsewhere"),
+        ("README.dba", "backup.sh", "elsewhere", "notes"),
     )
 
 
 def test_the_callers_list() -> None:
     plan = plan_carry_over(LISTING, layout(), OPTIONS, wanted=["*.dba", "backup.sh", "certs/other.pem", "none"])
     assert plan.carried[-3:] == ("README.dba", "backup.sh", "certs/other.pem")
-    assert plan.others == ("elsewhere",)
+    assert plan.others == ("elsewhere", "notes")
+    assert "notes" in plan_carry_over(LISTING, layout(), OPTIONS, wanted=["notes"]).carried
 
 
 @pytest.mark.parametrize(
@@ -200,6 +202,12 @@ def test_the_callers_list() -> None:
 def test_data_is_never_carried(name: str) -> None:
     with pytest.raises(MariabackupError, match="never carried over"):
         plan_carry_over(LISTING, layout(), OPTIONS, wanted=[name])
+
+
+def test_a_directory_that_an_option_names_is_carried() -> None:
+    options = {**OPTIONS, "ssl_capath": "certs", "wsrep_provider_options": "gcache.size=1G; socket.ssl_key=keys.key"}
+    carried = plan_carry_over({"certs": "dir", "keys.key": "file"}, layout(), options).carried
+    assert set(carried) == {"certs", "certs/server.pem", "keys.key"}
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../other", "a/../../b", ""])
@@ -233,11 +241,13 @@ def test_copies_keep_owner_mode_and_time(any_fs: Path) -> None:
     os.chown(old / "certs", 79, 80)
     (old / "undo").symlink_to("/ssd/undo")
     os.utime(old / "server-key.pem", ns=(10**18, 10**18))
-    assert list_top(str(old)) == {"certs": "dir", "server-key.pem": "file", "undo": "link"}
+    (old / "shop").mkdir()
+    (old / "shop" / "db.opt").touch()
+    assert list_top(str(old)) == {"shop": "schema", "certs": "dir", "server-key.pem": "file", "undo": "link"}
     names = ["certs/server.pem", "server-key.pem", "undo", "gone"]
     for _again in range(2):
         assert copy_over(names, str(old), str(new)) == names[:3]
-        assert tree(new) == tree(old)
+        assert tree(new).items() <= tree(old).items()
         status = (new / "server-key.pem").stat()
         assert (status.st_uid, status.st_gid, status.st_mode & 0o7777, status.st_mtime_ns) == (77, 78, 0o400, 10**18)
         assert (new / "certs").stat().st_uid == 79

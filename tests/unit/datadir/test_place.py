@@ -104,6 +104,15 @@ def test_between_file_systems(on: Callable[[str], Path], method: str, checked: b
         assert sorted(item.name for item in src.iterdir()) == ["backup-my.cnf", "xtrabackup_checkpoints"]
 
 
+def test_what_the_tool_took_for_schemas_stays_behind(tmp_path: Path) -> None:
+    src = backup(tmp_path)
+    for name in ("lost+found", ".mariabackup"):
+        (src / name).mkdir()
+        (src / name / "db.opt").touch()
+    copy_tree(str(src), str(tmp_path / "dst"), skip=lambda relative: False, checksums=sums(src))
+    assert not {"lost+found", ".mariabackup"} & {item.name for item in (tmp_path / "dst").iterdir()}
+
+
 def test_a_clone_does_not_follow_its_backup(on: Callable[[str], Path]) -> None:
     top = on("xfs")
     src, dst = backup(top), top / "mysql.restore-1"

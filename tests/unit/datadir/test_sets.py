@@ -182,6 +182,7 @@ def test_distribute_over_three_file_systems(on: Callable[[str], Path]) -> None:
     stage(members[0])
     half = Path(next(member.staged for member in members if member.role == "redo")) / "ib_logfile0.part"
     half.write_text("half")
+    (Path(members[0].staged) / "lost+found").mkdir()
     moved = distribute(found, members)
     assert len(moved) == 6
     staged = {member.role: tree(Path(member.staged)) for member in members}
