@@ -202,3 +202,29 @@ def hash_file(fd: int, size: int, limiter: Limiter | None = None) -> str:
             position += done
     _hash_zeros(digest, size - position)
     return digest.hexdigest()
+
+
+def disk_error(error: OSError, src: str, dst: str) -> MariabackupError:
+    """Say which file system failed while ``src`` was placed at ``dst``, and what to do about it."""
+    name = error.filename if isinstance(error.filename, str) else dst
+    mount = mount_info(dst)
+    where = f"the file system {mount.path} ({mount.fstype} on {mount.source})"
+    if error.errno == errno.ENOSPC:
+        return MariabackupError(
+            f"No space left on {where} while the backup was staged.",
+            "Make room there, then run the same task again; the server has not been touched.",
+        )
+    if error.errno == errno.EDQUOT:
+        return MariabackupError(
+            f"The disk quota on {where} is used up.",
+            "Raise it, then run the same task again; the server has not been touched.",
+        )
+    if error.errno == errno.EIO:
+        return MariabackupError(
+            f"Input/output error at {name} while {src} was staged on {where}.",
+            "Look at the kernel's log for the disk that failed; the server has not been touched.",
+        )
+    return MariabackupError(
+        f"Could not stage {src} on {where}: {error.strerror}: {name}.",
+        "Mend the cause, then run the same task again; the server has not been touched.",
+    )

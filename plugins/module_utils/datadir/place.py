@@ -23,9 +23,10 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.copying im
     Meter,
     copy_data,
     copy_hashed,
+    disk_error,
     hash_file,
 )
-from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.inspect import mount_info, same_mount
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.inspect import same_mount
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout import NEVER_OWNED
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.probe import clone_fd
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
@@ -120,7 +121,7 @@ def copy_tree(
         count = workers or min(8, (os.cpu_count() or 1) + 1)
         return job.move(files, directories, count) if moving else job.copy(files, count)
     except OSError as error:
-        raise _disk_error(error, src, dst) from error
+        raise disk_error(error, src, dst) from error
 
 
 def _scan(src: str, skip: Callable[[str], bool]) -> tuple[list[str], list[_File]]:
@@ -375,28 +376,3 @@ class _Job:
             self.check(item, hash_file(fd, item.size, self.limiter))
         finally:
             os.close(fd)
-
-
-def _disk_error(error: OSError, src: str, dst: str) -> MariabackupError:
-    name = error.filename if isinstance(error.filename, str) else dst
-    mount = mount_info(dst)
-    where = f"the file system {mount.path} ({mount.fstype} on {mount.source})"
-    if error.errno == errno.ENOSPC:
-        return MariabackupError(
-            f"No space left on {where} while the backup was staged.",
-            "Make room there, then run the same task again; the server has not been touched.",
-        )
-    if error.errno == errno.EDQUOT:
-        return MariabackupError(
-            f"The disk quota on {where} is used up.",
-            "Raise it, then run the same task again; the server has not been touched.",
-        )
-    if error.errno == errno.EIO:
-        return MariabackupError(
-            f"Input/output error at {name} while {src} was staged on {where}.",
-            "Look at the kernel's log for the disk that failed; the server has not been touched.",
-        )
-    return MariabackupError(
-        f"Could not stage {src} on {where}: {error.strerror}: {name}.",
-        "Mend the cause, then run the same task again; the server has not been touched.",
-    )
