@@ -18,6 +18,9 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from typing import Any, Callable
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.inspect import mount_info
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+
 CHUNK = 1024 * 1024
 _ZEROS = bytes(CHUNK)
 # Below this size a second thread costs more than it saves.
