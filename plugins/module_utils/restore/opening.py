@@ -62,10 +62,10 @@ def stage_gtid_state(journal: Journal, host: Host, params: Mapping[str, Any], ct
     else:
         target = os.path.join(staged[host.layout.datadir], os.path.relpath(logs.state, host.layout.datadir))
     known = journal["situation"]
+    end = read_binlog_end(host.options)
     if params["gtid_state"] == "backup":
         text = format_state(parse_list(known["backup_gtid"] or ""))
     else:
-        end = read_binlog_end(host.options)
         if not end.complete:
             ctx.warn(f"{end.note} The new GTID history begins {BLIND_MARGIN} above the last known number.")
         text = new_history_state(
@@ -74,13 +74,19 @@ def stage_gtid_state(journal: Journal, host: Host, params: Mapping[str, Any], ct
             int(host.options.get("gtid_domain_id") or 0),
             1 if end.complete else BLIND_MARGIN,
         )
-    if not text:
-        return
     os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
-    write_atomic(target, text, 0o660)
+    # An empty file with the old history's last name: the new logs are numbered above it. Numbered from 1 again, they
+    # would one day have the file in which a replica without GTID stands, and it would go on.
+    texts = {target: text} if text else {}
+    if end.last_file:
+        texts[os.path.join(os.path.dirname(target), end.last_file)] = ""
     owner = os.stat(os.path.dirname(target))
-    os.chown(target, owner.st_uid, owner.st_gid)
-    ctx.log(f"GTID state staged in {target}: {' '.join(text.split())}")
+    for path, content in texts.items():
+        write_atomic(path, content, 0o660)
+        os.chown(path, owner.st_uid, owner.st_gid)
+    ctx.log(
+        f"GTID state staged in {target}: {' '.join(text.split())}; binary logs go on after {end.last_file or 'none'}"
+    )
 
 
 def start(journal: Journal, host: Host, params: Mapping[str, Any], ctx: Context) -> None:
