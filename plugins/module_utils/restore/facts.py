@@ -44,7 +44,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.restore.situation 
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.facts import ServerFacts, read_facts
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.greeting import socket_path
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.login import Login, connect_any, root_over_socket
-from ansible_collections.dba.mariabackup.plugins.module_utils.server.service import account_of
+from ansible_collections.dba.mariabackup.plugins.module_utils.server.service import account_of, running_datadir
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.find import find_server_program, find_tool
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.version import ServerVersion, check_tool_for_prepare
 
@@ -144,6 +144,7 @@ def _source(params: Mapping[str, Any], host: Host, write: bool) -> tuple[Source,
         has_manifest=manifest is not None,
         has_checksums=manifest is not None and manifest.checksum == "sha256",
         innodb=dict(meta.options) if meta else {},
+        encryption_plugin=proof.encryption_plugin,
         file_sizes={name: size for name, size in proof.inventory.files.items() if "/" not in name},
     )
     return source, tuple(sorted({name.split("/")[0] for name in proof.inventory.files}))
@@ -219,7 +220,7 @@ def _server(params: Mapping[str, Any], host: Host) -> ServerState:
         logged_in=running is not None,
         topology=tuple(topology),
         unknown=unknown,
-        option_conflicts=_conflicts(running, host.layout) if running else (),
+        option_conflicts=(*_other_datadir(host), *(_conflicts(running, host.layout) if running else ())),
         gtids=tuple(running.gtid_states()) if running else (),
     )
 
@@ -239,11 +240,20 @@ def _ask(params: Mapping[str, Any], host: Host) -> tuple[ServerFacts | None, tup
         connection.close()
 
 
+def _other_datadir(host: Host) -> tuple[str, ...]:
+    """Compare the working directory of the running server, which needs no login, with the option files' datadir."""
+    found = running_datadir(host.service)
+    if found is None or not os.path.isdir(host.layout.datadir):
+        return ()
+    expected = os.stat(host.layout.datadir)
+    if found == (expected.st_dev, expected.st_ino):
+        return ()
+    return (f"the server does not run in {host.layout.datadir}, which its option files name.",)
+
+
 def _conflicts(running: ServerFacts, layout: Layout) -> tuple[str, ...]:
     now = Layout.from_options({**running.variables, "datadir": running.datadir})
     found = []
-    if now.datadir != layout.datadir:
-        found.append(f"it runs on {now.datadir}, its option files say {layout.datadir}.")
     roles = ("data_home", "undo", "redo", "aria")
     for role in roles:
         paths = [
@@ -259,6 +269,11 @@ def _differences(source: Source, host: Host, server: ServerState) -> tuple[str, 
     if not source.innodb:
         return ()
     found = compare_innodb(source.innodb, host.options, sizes=source.file_sizes, server_version=(*server.series, 0))
+    plugin = source.encryption_plugin
+    if plugin and not any(name.startswith(plugin) and value for name, value in host.options.items()):
+        found.append(
+            f"the backup is encrypted with the plugin {plugin}, and the server's option files do not set it up"
+        )
     return tuple(f"{text}." for text in found)
 
 

@@ -42,6 +42,7 @@ class Source:
     has_manifest: bool
     has_checksums: bool
     innodb: Mapping[str, str]
+    encryption_plugin: str | None
     file_sizes: Mapping[str, int]
 
 

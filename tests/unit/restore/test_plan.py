@@ -52,6 +52,7 @@ SOURCE = Source(
     has_manifest=True,
     has_checksums=True,
     innodb={},
+    encryption_plugin=None,
     file_sizes={},
 )
 SERVICE = ServiceFacts(
