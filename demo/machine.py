@@ -20,7 +20,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.server.process imp
 
 HERE = Path(__file__).resolve().parent
 # One fixed place: a later run finds what a killed one left, and the path of the socket stays short.
-PLACE = Path("/var/lib/dba-mariabackup-demo")
+PLACE = Path("/var/lib/mariabackup-demo")
 CONFIG = PLACE / "server.cnf"
 DATADIR = PLACE / "data"
 STATE = PLACE / "state"

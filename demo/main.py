@@ -21,7 +21,7 @@ from tests.support.compare import Client, Snapshot, diff, snapshot
 
 INVENTORY = "demo/inventory.yml"
 SHOP = machine.HERE / "shop"
-BACKUP = machine.PLACE / "backups" / "before"
+BACKUP = machine.PLACE / "backups" / "monday"
 MIB = 1 << 20
 
 
@@ -43,7 +43,7 @@ def playbook(name: str, **variables: str) -> None:
     argv = ["ansible-playbook", "-i", INVENTORY, f"dba.mariabackup.{name}", "-e", "mariabackup_hosts=shop"]
     for key, value in variables.items():
         argv += ["-e", f"{key}={value}"]
-    with step("$ " + shlex.join(argv)):
+    with step(f"{shlex.join(argv[:6])} \\\n    {shlex.join(argv[6:])}" if argv[6:] else shlex.join(argv)):
         done = subprocess.run(
             argv, cwd=machine.HERE.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
@@ -94,21 +94,21 @@ def report(backup: dict[str, Any], restored: dict[str, Any], damage: int, tables
 
 def demo() -> bool:
     """Do it all and return whether the restored data is the data that was backed up."""
-    with step(f"MariaDB server of its own in {machine.PLACE}"):
+    with step(f"a MariaDB server of its own in {machine.PLACE}"):
         machine.make()
     client = Client(defaults_file=str(machine.CONFIG))
-    with step("shop database"):
+    with step("the database of a shop"):
         for name in ("schema.sql", "fill.sql", "code.sql"):
             machine.load(SHOP / name)
     playbook("install")
-    with step("checksums of every table"):
+    with step("the checksums of every table"):
         before = look(client)
     playbook("backup", mariabackup_target_dir=str(BACKUP))
-    with step("bad day: prices times ten, tables, a schema and a user dropped (demo/shop/damage.sql)"):
+    with step("a bad day: prices times ten; tables, a schema and a user dropped (demo/shop/damage.sql)"):
         machine.load(SHOP / "damage.sql")
         damage = diff(before, snapshot(client))
     playbook("restore", mariabackup_target_dir=str(BACKUP), mariabackup_existing_data="keep")
-    with step("checksums of every table"):
+    with step("the checksums of every table"):
         after = look(client)
     differences = diff(before, after)
     report(result("backup"), result("restore"), len(damage), len(after["tables"]), differences)
