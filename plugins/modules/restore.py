@@ -377,6 +377,7 @@ log_path:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.text.formatters import human_to_bytes
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import (
     login_spec,
@@ -435,6 +436,14 @@ def main() -> None:
         required_if=[("service_manager", "process", ["server_config_file"])],
         required_by={"restored_login_password": "restored_login_user"},
     )
+    limit = module.params["bandwidth_limit"]
+    if limit is not None:
+        try:
+            module.params["bandwidth_limit"] = human_to_bytes(limit)
+        except ValueError as error:
+            module.fail_json(
+                msg=f"bandwidth_limit is {limit}, which is not a size: {error}. Write a size such as 100M."
+            )
     run_job(module, "restore", module.params["service"])
 
 

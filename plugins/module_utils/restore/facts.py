@@ -78,7 +78,13 @@ def gather(params: Mapping[str, Any], ctx: Context, host: Host, *, write: bool) 
         innodb_differences=_differences(source, host, server),
         carried=carry.carried,
         not_carried=carry.others,
+        binary_logs_inside=_binary_logs_inside(host.layout),
     )
+
+
+def _binary_logs_inside(layout: Layout) -> bool:
+    logs = layout.binary_logs
+    return logs is not None and not any("binlog" in place.roles for place in layout.separate)
 
 
 def _left_alone(place: Place, params: Mapping[str, Any]) -> bool:

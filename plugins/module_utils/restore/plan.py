@@ -70,6 +70,7 @@ def make_plan(situation: Situation, options: Mapping[str, Any], run: str) -> Pla
 
 
 def _refusals(situation: Situation, options: Mapping[str, Any]) -> Iterator[Refusal]:
+    yield from _about_options(situation, options)
     yield from _about_source(situation, options)
     yield from _about_versions(situation, options)
     yield from _about_service(situation, options)
@@ -106,6 +107,16 @@ def _about_source(situation: Situation, options: Mapping[str, Any]) -> Iterator[
                 f"The backup {source.path} and the {place.role} directory {place.path} lie in each other.",
                 "Move the backup out of the server's directories first.",
             )
+
+
+def _about_options(situation: Situation, options: Mapping[str, Any]) -> Iterator[Refusal]:
+    if options["copier"] == "rsync" and options["method"] == "move":
+        yield Refusal("rsync cannot move a backup.", "Use copier: builtin or mariadb-backup to move.")
+    if options["binary_logs"] == "leave" and situation.binary_logs_inside:
+        yield Refusal(
+            "binary_logs is leave, but they lie in the datadir, which is exchanged as a whole.",
+            "Leave binary_logs out, or move them to a directory of their own (log_bin) first.",
+        )
 
 
 def _about_versions(situation: Situation, options: Mapping[str, Any]) -> Iterator[Refusal]:

@@ -121,6 +121,7 @@ class Situation:
     innodb_differences: tuple[str, ...]
     carried: tuple[str, ...]
     not_carried: tuple[str, ...]
+    binary_logs_inside: bool
 
     @property
     def datadir(self) -> Directory:

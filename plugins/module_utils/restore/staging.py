@@ -183,8 +183,6 @@ def _copy_back(source: str, target: str, params: Mapping[str, Any], ctx: Context
 
 
 def _copy_with_rsync(source: str, target: str, params: Mapping[str, Any], ctx: Context) -> None:
-    if params["method"] == "move":
-        raise MariabackupError("rsync cannot move a backup.", "Use copier: builtin or mariadb-backup to move.")
     program = shutil.which("rsync")
     if program is None:
         raise MariabackupError(

@@ -280,14 +280,15 @@ class Restore:
             staging.delete_old(journal, self.ctx)
 
     def give_up(self, journal: Journal, error: BaseException) -> None:
-        """End a run before the swap: remove what was staged and leave the old data as it is, served as before."""
-        staging.discard(journal, self.ctx)
+        """End a run before the swap: the old data is served as before, and what was staged goes."""
         if journal.get("deleted"):
+            staging.discard(journal, self.ctx)
             if isinstance(error, MariabackupError):
                 error.action += " The old data was deleted first; the service is held until a restore succeeds."
             return
-        if journal.get("survey"):
+        if journal.get("survey") and self.host.service.held():
             wayback.serve_again(journal, self.host.service, self.params)
+        staging.discard(journal, self.ctx)
         journal.write(state=journals.RETURNED)
 
     def switch(self, journal: Journal) -> dict[str, Any]:
@@ -299,7 +300,7 @@ class Restore:
                 opening.stage_gtid_state(journal, self.host, self.params, self.ctx)
         except BaseException as error:
             with self.ctx.phase("back"):
-                self.leave_old(journal, error)
+                self.give_up(journal, error)
             raise
         try:
             with self.phase(journal, "swap"):
@@ -338,16 +339,6 @@ class Restore:
             result["downtime_seconds"] = round(healthy - stopped, 3) if stopped and healthy else 0.0
             journal.write(state=journals.COMMITTED, result=result)
         return result
-
-    def leave_old(self, journal: Journal, error: BaseException) -> None:
-        """The old server did not stop, or the directories are in use: it serves on, and what was staged goes."""
-        staging.discard(journal, self.ctx)
-        if isinstance(error, MariabackupError):
-            error.details["rolled_back"] = False
-        survey = journal.get("survey")
-        if survey and self.host.service.held():
-            wayback.serve_again(journal, self.host.service, self.params)
-        journal.write(state=journals.RETURNED)
 
     def go_back(self, journal: Journal, error: BaseException) -> None:
         """Put the old set back and serve it, or say why not; always called inside an ``except``."""

@@ -46,12 +46,15 @@ def go_back(journal: Journal, service: Service, ctx: Context, params: Mapping[st
     # A committed run that is put back is unfinished again until the old set serves.
     journal.write(state=journals.RUNNING, direction=journals.BACK)
     ctx.point("back-before")
-    hold_and_stop(journal, service, ctx, NEW_SERVER_STOP if kill else params["stop_timeout"], kill=kill)
-    service.remove_restrictions()
-    swap_back(journal, service, ctx, params["_runner"])
-    ctx.point("back-swapped")
+    if not journal.get("served_again"):
+        hold_and_stop(journal, service, ctx, NEW_SERVER_STOP if kill else params["stop_timeout"], kill=kill)
+        service.remove_restrictions()
+        swap_back(journal, service, ctx, params["_runner"])
+        ctx.point("back-swapped")
+        serve_again(journal, service, params)
+        journal.write(served_again=True)
+    ctx.point("back-served")
     keep_failed(journal, params)
-    serve_again(journal, service, params)
     journal.write(state=journals.RETURNED)
     ctx.point("back-after")
 

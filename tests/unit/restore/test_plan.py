@@ -79,6 +79,8 @@ SERVER = ServerState(
 OPTIONS: dict[str, Any] = {
     "existing_data": "fail",
     "method": "auto",
+    "copier": "builtin",
+    "binary_logs": "swap",
     "manifest": "if_present",
     "upgrade": "auto",
     "topology": "refuse",
@@ -106,6 +108,7 @@ def plan(
         innodb_differences=differences,
         carried=("tls",),
         not_carried=(),
+        binary_logs_inside=True,
     )
     return make_plan(situation, {**OPTIONS, **options}, "r1")
 
@@ -128,6 +131,8 @@ def test_an_ordinary_restore_is_not_refused() -> None:
     ("arguments", "words"),
     [
         ({"source": {"problems": ("it was cut.",)}}, "it was cut"),
+        ({"copier": "rsync", "method": "move"}, "rsync cannot move"),
+        ({"binary_logs": "leave"}, "exchanged as a whole"),
         ({"source": {"has_manifest": False}, "manifest": "require"}, "has no manifest"),
         ({"source": {"isl_files": ("a/b.isl",)}}, "a/b.isl"),
         ({"source": {"needs_prepare": True, "tool_problem": "the tool is of 11.8."}}, "the tool is of 11.8"),
