@@ -10,6 +10,7 @@ them. AppArmor judges by path, so it needs nothing here.
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
 import pwd
@@ -203,5 +204,11 @@ def _label_of(path: str) -> bytes | None:
 
 
 def _put_label(path: str, label: bytes) -> None:
-    if os.getxattr(path, _XATTR, follow_symlinks=False).rstrip(b"\0") != label.rstrip(b"\0"):
+    try:
+        present = os.getxattr(path, _XATTR, follow_symlinks=False)
+    except OSError as error:
+        if error.errno != errno.ENODATA:
+            raise
+        present = b""
+    if present.rstrip(b"\0") != label.rstrip(b"\0"):
         os.setxattr(path, _XATTR, label, follow_symlinks=False)

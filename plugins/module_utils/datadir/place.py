@@ -216,22 +216,27 @@ class _Job:
                     errors.append(error)
                     self.stop.set()
 
-        try:
-            with ThreadPoolExecutor(workers, "place") as pool:
+        with ThreadPoolExecutor(workers, "place") as pool:
+            try:
                 wait([pool.submit(worker) for _number in range(workers)])
-        except BaseException:
-            self.stop.set()
-            raise
+            except BaseException:
+                # A signal: the pool waits for its threads, which end after their present piece.
+                self.stop.set()
+                raise
         if errors:
             raise errors[0]
 
     def copy(self, files: list[_File], workers: int) -> Placed:
         work: list[Callable[[], None]] = []
-        if self.reflink is None and files:
-            # The first file tells whether the others are worth a try, so it goes alone; it may be any size.
-            self.copy_file(files[-1], probe=True)
-            files = [files[-1], *files[:-1]]
-        for item in files[1:] if self.method in ("auto", "reflink") else files:
+        rest = list(files)
+        if self.reflink is None:
+            # One file tells whether the others are worth a try, so it goes alone: a small one, but more than a block,
+            # because Btrfs keeps tiny files elsewhere.
+            first = next((item for item in reversed(files) if item.size > 4096), None)
+            if first is not None:
+                self.copy_file(first)
+                rest.remove(first)
+        for item in rest:
             if self.reflink is False and self.checksums is None and item.size > RANGE:
                 work.extend(self.in_ranges(item))
             else:
@@ -242,7 +247,7 @@ class _Job:
         total = sum(item.size for item in files)
         return Placed(len(files), total, method, len(files) if self.checksums is not None else 0)
 
-    def copy_file(self, item: _File, probe: bool = False) -> None:
+    def copy_file(self, item: _File) -> None:
         source, target = os.path.join(self.src, item.relative), os.path.join(self.dst, item.relative)
         reader = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
@@ -356,7 +361,7 @@ class _Job:
                 if os.path.lexists(target):
                     os.unlink(target)
             known, self.checksums = self.checksums, None
-            self.reflink = False
+            self.reflink = None
             self.run([lambda item=item: self.copy_file(item) for item in files], workers)  # type: ignore[misc]
             self.checksums = known
             sync_file_system(self.dst)

@@ -15,8 +15,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Callable, TypeVar
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.exchange import (
     NOT_SUPPORTED,
@@ -35,13 +34,28 @@ _PREFIX = ".mariabackup-probe-"
 _OVL_FH_MAGIC, _OVL_FH_FLAG_PATH_UPPER = 0xFB, 0x04
 
 
-@contextmanager
-def _probe_directory(parent: str) -> Iterator[str]:
-    path = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
+# What keeps a probe from being made at all: then nothing is known, and the plan has its own words for the cause.
+_NO_PROBE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
+
+Result = TypeVar("Result")
+
+
+def _try_in(parent: str, attempt: Callable[[str], Result]) -> Result | None:
+    """Return what ``attempt`` finds out in a fresh directory in ``parent``; None where there can be none."""
     try:
-        yield path
+        top = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
+    except OSError as error:
+        if error.errno in _NO_PROBE:
+            return None
+        raise
+    try:
+        return attempt(top)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return None
+        raise
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(top, ignore_errors=True)
 
 
 def supports_exchange(parent: str, write: bool = True) -> bool | None:
@@ -49,16 +63,19 @@ def supports_exchange(parent: str, write: bool = True) -> bool | None:
     if not write:
         # ext4 since 3.15, XFS since 4.0, Btrfs since 4.7, overlay since 4.9, tmpfs since 3.17.
         return True if mount_info(parent).fstype in ("ext4", "xfs", "btrfs", "overlay", "tmpfs", "f2fs") else None
-    with _probe_directory(parent) as top:
-        first, second = os.path.join(top, "a"), os.path.join(top, "b")
-        os.mkdir(first)
-        os.mkdir(second)
-        try:
-            rename2(first, second, RENAME_EXCHANGE)
-        except OSError as error:
-            if error.errno in NOT_SUPPORTED:
-                return False
-            raise
+    return _try_in(parent, _can_exchange)
+
+
+def _can_exchange(top: str) -> bool:
+    first, second = os.path.join(top, "a"), os.path.join(top, "b")
+    os.mkdir(first)
+    os.mkdir(second)
+    try:
+        rename2(first, second, RENAME_EXCHANGE)
+    except OSError as error:
+        if error.errno in NOT_SUPPORTED:
+            return False
+        raise
     return True
 
 
@@ -72,8 +89,7 @@ def supports_reflink(source: str, target_dir: str, write: bool = True) -> bool |
         if left.fstype != right.fstype or left.source != right.source:
             return False
         return None if left.fstype in ("xfs", "btrfs", "ocfs2", "nfs4", "bcachefs", "overlay", "zfs") else False
-    with _probe_directory(target_dir) as top:
-        return clone(probe, os.path.join(top, "clone"))
+    return _try_in(target_dir, lambda top: clone(probe, os.path.join(top, "clone")))
 
 
 def clone(source: str, target: str) -> bool:
@@ -187,11 +203,14 @@ def rename_obstacle(path: str, write: bool = True) -> int | None:
         return errno.EXDEV if lower else 0
     if not write:
         return None
-    with _probe_directory(os.path.dirname(os.path.abspath(path))) as top:
-        full = os.path.join(top, "full")
-        os.makedirs(os.path.join(full, "entry"))
-        try:
-            os.rename(path, full)
-        except OSError as error:
-            return 0 if error.errno in (errno.ENOTEMPTY, errno.EEXIST) else error.errno
+    return _try_in(os.path.dirname(os.path.abspath(path)), lambda top: _rename_onto_full(path, top))
+
+
+def _rename_onto_full(path: str, top: str) -> int:
+    full = os.path.join(top, "full")
+    os.makedirs(os.path.join(full, "entry"))
+    try:
+        os.rename(path, full)
+    except OSError as error:
+        return 0 if error.errno in (errno.ENOTEMPTY, errno.EEXIST) else error.errno or errno.EIO
     raise AssertionError("a directory that is not empty was replaced")

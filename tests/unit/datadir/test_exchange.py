@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Callable, Iterator
@@ -226,3 +227,38 @@ def test_an_overlay_across_file_systems_keeps_identities(
         assert not known.same(ex.identify(str(first)))
     finally:
         sh("umount", str(top))
+
+
+@pytest.fixture
+def full_disk(make_fs: Callable[..., Path]) -> Path:
+    top = make_fs("ext4", 16)
+    (top / "mysql" / "shop").mkdir(parents=True)
+    (top / "src").write_bytes(b"x" * 8192)
+    with contextlib.suppress(OSError):
+        for number in range(100_000):
+            (top / "mysql" / f"f{number}").touch()
+    return top
+
+
+def test_where_a_probe_has_no_room_nothing_is_known(full_disk: Path) -> None:
+    assert probe.supports_exchange(str(full_disk)) is None
+    assert probe.supports_reflink(str(full_disk / "src"), str(full_disk)) is None
+    assert probe.rename_obstacle(str(full_disk / "mysql")) is None
+
+
+def test_files_of_a_lower_layer_keep_their_identity(overlay: Callable[..., Path]) -> None:
+    def fill(lower: Path, upper: Path) -> None:
+        (lower / "log").mkdir()
+        for name in ("bin.000001", "bin.index"):
+            (lower / "log" / name).write_text(name)
+
+    top = overlay(fill)
+    names = ("bin.000001", "bin.index")
+    known = {name: ex.identify(str(top / "log" / name)) for name in names}
+    (top / "log.previous-1").mkdir()
+    for name in names:
+        ex.move(str(top / "log" / name), str(top / "log.previous-1" / name))
+    Path("/proc/sys/vm/drop_caches").write_text("2")
+    for name, identity in known.items():
+        assert identity is not None
+        assert identity.same(ex.identify(str(top / "log.previous-1" / name)))

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir import inspect, usage
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import sync_file_system
 
 from .conftest import sh
 
@@ -106,7 +107,7 @@ def test_usage_counts_blocks_and_bytes(any_fs: Path) -> None:
         stream.truncate(8 << 20)
     os.link(any_fs / "d" / "full", any_fs / "again")
     os.symlink("/etc", any_fs / "link")
-    os.sync()
+    sync_file_system(str(any_fs))
     found = inspect.disk_usage(str(any_fs))
     assert (found.files, found.directories, found.inodes) == (3, 2, 5)
     assert found.apparent == (9 << 20) + 4

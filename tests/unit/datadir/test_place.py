@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.copying im
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.inspect import disk_usage
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.place import Placed, copy_tree, skipped
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import sync_file_system
 
 from .conftest import tree
 
@@ -43,7 +45,7 @@ def backup(top: Path) -> Path:
     (src / "backup-my.cnf").write_text("[mysqld]\n")
     (src / "xtrabackup_checkpoints").write_text("backup_type = log-applied\n")
     os.utime(src / "ibdata1", ns=(1_600_000_000_000_000_000, 1_500_000_000_123_456_789))
-    os.sync()
+    sync_file_system(str(top))
     return src
 
 
@@ -76,7 +78,7 @@ def test_the_copy_is_the_backup(any_fs: Path, method: str, checked: bool, monkey
     used = "move" if method == "move" else "reflink" if reflinks and method == "auto" else "copy"
     assert placed == Placed(len(files), total, used, len(files) if checked else 0)
     assert sum(seen) == total
-    os.sync()
+    sync_file_system(str(dst))
     assert disk_usage(str(dst)).allocated <= holes.allocated
     assert (dst / "ibdata1").stat().st_mtime_ns == 1_500_000_000_123_456_789
     if method == "move":
@@ -97,7 +99,7 @@ def test_between_file_systems(on: Callable[[str], Path], method: str, checked: b
     placed = copy_tree(str(src), str(dst), method=method, checksums=checksums if checked else None)
     assert tree(dst) == content
     assert placed.method == ("move" if method == "move" else "copy")
-    os.sync()
+    sync_file_system(str(dst))
     # Block sizes are equal; ext4 takes a block for a directory.
     assert disk_usage(str(dst)).allocated <= holes.allocated + 64 * 1024
     if method == "move":
@@ -248,6 +250,25 @@ def test_an_interrupted_move_goes_on(on: Callable[[str], Path], kind: str) -> No
         (dst / "ibdata1").write_bytes(b"half")
     copy_tree(str(src), str(dst), method="move", checksums=checksums)
     assert tree(dst) == content
+
+
+def test_a_signal_ends_the_copy_soon(tmp_path: Path) -> None:
+    src = tmp_path / "src"
+    src.mkdir()
+    (src / "t.ibd").write_bytes(os.urandom(64 * MIB))
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        started = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            copy_tree(str(src), str(tmp_path / "dst"), method="copy", bandwidth_limit=4 * MIB)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - started < 5
 
 
 def test_many_ranges_of_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
