@@ -17,6 +17,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.members im
     choose_member,
     look_at,
 )
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.place import copy_tree
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.sets import (
     clear,
     distribute,
@@ -34,7 +35,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.swap impor
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 
-from .conftest import sh, tree
+from .conftest import need, sh, tree
 
 DATADIR = Place("/d/mysql", ("datadir",))
 LOGS = Place("/var/log/mysql", ("binlog",), (r"bin\.\d+",))
@@ -227,6 +228,55 @@ def test_a_datadir_that_is_a_mount_point(make_fs: Callable[..., Path]) -> None:
     assert [item.name for item in (top / INSIDE).iterdir()] == ["previous-1"]
     assert remove_tree(member.previous) is True
     assert sorted(item.name for item in top.iterdir()) == ["lost+found", "new.frm"]
+
+
+@pytest.mark.parametrize("separate", [False, True])
+def test_the_same_files_in_the_same_places_as_copy_back(tmp_path: Path, separate: bool) -> None:
+    """Beside the tool itself: copy-back looks at nothing but names, so a made-up backup is enough."""
+    need("mariadb-backup", "mariadb-backup")
+    backup = tmp_path / "backup"
+    names = ["ibdata1", "ibdata2", "undo001", "undo002", "ib_logfile0", "aria_log_control", "aria_log.00000001"]
+    names += ["backup-my.cnf", "xtrabackup_info", "xtrabackup_checkpoints", "xtrabackup_binlog_info", "ib_buffer_pool"]
+    names += ["xtrabackup_slave_info", "xtrabackup_galera_info", "xtrabackup_binlog_pos_innodb", "unknown", ".hidden"]
+    names += ["shop/db.opt", "shop/t.frm", "shop/t.ibd", "shop/x.ibd.qp", "shop/y.pmap", "shop/z.tmp", "empty/db.opt"]
+    names += ["#rocksdb/CURRENT", "#rocksdb/000001.sst"]
+    for name in names:
+        (backup / name).parent.mkdir(parents=True, exist_ok=True)
+        (backup / name).write_text(name)
+    options = {
+        "innodb_data_file_path": "ibdata1:1M;ibdata2:1M:autoextend",
+        "innodb_buffer_pool_filename": "ib_buffer_pool",
+    }
+    if separate:
+        for option in (
+            "innodb_data_home_dir",
+            "innodb_undo_directory",
+            "innodb_log_group_home_dir",
+            "aria_log_dir_path",
+        ):
+            options[option] = f"{tmp_path}/THERE/{option}"
+    argv = [f"--{name.replace('_', '-')}={value.replace('THERE', 'tool')}" for name, value in options.items()]
+    (tmp_path / "tool").mkdir()
+    sh(
+        *("mariadb-backup", "--no-defaults", "--copy-back"),
+        f"--target-dir={backup}",
+        f"--datadir={tmp_path}/tool/mysql",
+        *argv,
+    )
+
+    (tmp_path / "ours").mkdir()
+    found, members = server(
+        tmp_path / "ours", **{name: value.replace("THERE", "ours") for name, value in options.items()}
+    )
+    copy_tree(str(backup), members[0].staged)
+    distribute(found, members)
+    for step in plan_steps(members):
+        apply(step)
+    expected = tree(tmp_path / "tool")
+    if separate:
+        # The tool puts the list of cached pages into the datadir, where the server does not look for it (seen on 10.11).
+        expected["innodb_data_home_dir/ib_buffer_pool"] = expected.pop("mysql/ib_buffer_pool")
+    assert tree(tmp_path / "ours") == expected
 
 
 @pytest.mark.parametrize(
