@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -21,6 +22,18 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.server.base import
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.greeting import server_greeting
 
 STOP_TIMEOUT = 900.0
+
+
+def _outside_of_the_job(argv: Sequence[str]) -> list[str]:
+    """Return a command that runs ``argv``, in the same process, where the end of this job does not end it.
+
+    Under systemd a job is a transient unit, and whatever is in the unit's control group ends with it. A scope is a control
+    group of its own; ``systemd-run --scope`` becomes the command by exec(2).
+    """
+    program = shutil.which("systemd-run")
+    if program is None or os.geteuid() != 0 or not os.path.isdir("/run/systemd/system"):
+        return list(argv)
+    return [program, "--scope", "--collect", "--quiet", "--", *argv]
 
 
 class ProcessService(Service):
@@ -149,7 +162,12 @@ class ProcessService(Service):
         began = time.time()
         with open(self.log_path, "wb") as log:
             child = subprocess.Popen(  # pylint: disable=consider-using-with
-                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True
+                _outside_of_the_job(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,
             )
         ticks = proc.start_ticks(child.pid) or 0
         files.write_json(self._record, {"pid": child.pid, "ticks": ticks, "argv": argv, "restricted": restricted})
