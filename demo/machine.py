@@ -69,15 +69,21 @@ def lock() -> int:
 
 
 def ours() -> Iterator[int]:
-    """Yield the processes of any demo but this very process."""
+    """Yield the processes of any demo but this very process.
+
+    Under systemd a job does not inherit our mark, but is started with a file in our directory; so is the server.
+    """
     mark = f"{MARK}={PLACE}".encode()
     for name in os.listdir("/proc"):
         if name.isdigit() and int(name) != os.getpid():
             try:
-                if mark in Path("/proc", name, "environ").read_bytes().split(b"\0"):
-                    yield int(name)
+                environment = Path("/proc", name, "environ").read_bytes().split(b"\0")
+                words = Path("/proc", name, "cmdline").read_text(errors="replace").split("\0")
             except OSError:
-                continue  # it has ended, or it is a thread of the kernel
+                continue  # it has ended
+            program = os.path.basename(words[0])
+            if mark in environment or (program.startswith(("mariadb", "python")) and f"{PLACE}/" in " ".join(words)):
+                yield int(name)
 
 
 def remove() -> bool:
