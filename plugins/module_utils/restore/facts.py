@@ -27,6 +27,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.inspect im
     entries,
     existing_parent,
     free_space,
+    is_mount_point,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout import NEVER_OWNED, Layout, Place
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.members import look_at
@@ -125,6 +126,8 @@ def _source(params: Mapping[str, Any], host: Host, write: bool) -> tuple[Source,
         if directory != host.layout.datadir:
             special[directory] = special.get(directory, 0) + size
     parent = existing_parent(host.layout.datadir)
+    if parent == host.layout.datadir and not is_mount_point(parent):
+        parent = os.path.dirname(parent)  # the new set is staged beside the datadir, inside of a mount point
     needs_prepare = not proof.prepared
     source = Source(
         path=path,
@@ -144,9 +147,7 @@ def _source(params: Mapping[str, Any], host: Host, write: bool) -> tuple[Source,
         binlog_file=meta.binlog_file if meta else None,
         binlog_position=meta.binlog_position if meta else None,
         device=os.stat(path).st_dev,
-        reflink=bool(
-            supports_reflink(path, os.path.dirname(parent) if parent == host.layout.datadir else parent, write)
-        ),
+        reflink=bool(supports_reflink(path, parent, write)),
         has_manifest=manifest is not None,
         has_checksums=manifest is not None and manifest.checksum == "sha256",
         innodb=dict(meta.options) if meta else {},
