@@ -160,12 +160,12 @@ class RunningHasher:
             pending = [name for name in wanted if not self._settled(name)]
             if not pending:
                 break
-            if attempt:
-                time.sleep(_RACY_SECONDS)
             # Largest first, so that no thread is left alone with a big one at the end.
             pending.sort(key=lambda name: -self._size(name))
-            with self._lock:
-                self._queued.clear()
+            if attempt:
+                # In the first round what waits already, or is being read now, is not queued again.
+                with self._lock:
+                    self._queued.clear()
             self.add(pending)
             self._wait(wanted, on_bytes)
         self._join()
@@ -173,6 +173,7 @@ class RunningHasher:
             raise self._errors[0]
         result: dict[str, FileEntry] = {}
         for name in wanted:
+            os.stat(os.path.join(self._directory, name))
             if not self._settled(name):
                 raise OSError(f"{name} changed while its checksum was taken")
             stamp, digest = self._done[name]
