@@ -30,8 +30,8 @@ lint: ## The static checks (ONLY="ruff mypy" for some of them)
 format: ## Format the Python code
 	@$(RUN) ruff check --fix --quiet . ; $(RUN) ruff format .
 
-bench: ## Measure speed against the raw tool; writes docs/benchmarks.md
-	@$(RUN) tests/benchmark/run
+bench: ## Measure speed against the raw tool; writes docs/benchmarks.md (ARGS="--sizes 0.5,2,8")
+	@$(RUN) tests/benchmark/run $(ARGS)
 
 docs: ## Render the reference and the guides to build/docs/html
 	@$(RUN) python -m tests.tools.docs

@@ -1,0 +1,156 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""make bench: measure, print the table, write docs/benchmarks.md. Ends with 0 however slow, with 1 when something failed."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from tests.benchmark.report import all_rows, page, text_table
+from tests.benchmark.rig import GIB, BenchmarkError, Rig
+from tests.benchmark.steps import SizeRun
+from tests.lab import Lab, LabError
+from tests.lab.config import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "benchmarks.md"
+PROBE_PAUSE_MS = 10
+SERIES = {"bookworm": "10.11", "trixie": "11.8"}
+
+
+def arguments(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="tests/benchmark/run", description=__doc__)
+    parser.add_argument("--sizes", default="0.5,2", help="GB of data, such as 0.5,2,8 (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each step (default: %(default)s)")
+    parser.add_argument("--parallel", type=int, default=1, help="threads of the tool's backup (default: %(default)s)")
+    parser.add_argument(
+        "--suite", choices=sorted(SERIES), default="trixie", help="the host's Debian (default: %(default)s)"
+    )
+    parser.add_argument("--quick", action="store_true", help="0.2 GB, one run, no page: to see that it works")
+    parser.add_argument("--output", type=Path, help=f"the page (default: {PAGE.relative_to(ROOT)})")
+    parser.add_argument("--keep", action="store_true", help="leave the host on")
+    options = parser.parse_args(argv)
+    if options.quick:
+        options.sizes, options.runs = "0.2", 1
+    try:
+        options.sizes = sorted({float(word) for word in options.sizes.split(",")})
+    except ValueError:
+        parser.error("--sizes takes numbers of GB, apart by commas")
+    if not options.sizes or min(options.sizes) <= 0 or options.runs < 1:
+        parser.error("sizes and runs have to be positive")
+    options.output = options.output or (None if options.quick else PAGE)
+    return options
+
+
+def tell(text: str) -> None:
+    """Print a line with the time."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+
+
+def fitting(sizes: list[float], place: Path) -> list[float]:
+    """Leave out sizes for which the disk has no room, and say so: a run holds up to five copies of the data."""
+    place.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(place).free / GIB
+    fit = [one for one in sizes if 4.5 * one + 6 <= free]
+    for one in sizes:
+        if one not in fit:
+            tell(f"NOT MEASURED: {one:g} GB needs {4.5 * one + 6:.0f} GB of disk, {free:.0f} GB are free")
+    return fit
+
+
+def facts(rig: Rig, load: float) -> list[tuple[str, str]]:
+    """Return what the figures depend on."""
+
+    def host(command: str) -> str:
+        return rig.host.run(command).stdout.strip()
+
+    cpu = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
+        platform.machine(),
+    )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return [
+        ("date", datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")),
+        ("commit", commit.stdout.strip() or "unknown"),
+        ("processors", f"{os.cpu_count()} x {cpu}"),
+        ("memory", f"{memory:.0f} GiB"),
+        ("kernel", platform.release()),
+        ("load average before", f"{load:.2f}"),
+        ("host", f"a lab host: {host('. /etc/os-release; echo $PRETTY_NAME')} in a container with its own systemd"),
+        (
+            "file systems",
+            "ext4 for datadir, backups and staging; XFS for the reflinks; on loop devices with direct I/O on the disk",
+        ),
+        ("MariaDB", host("mariadb --batch --skip-column-names -e 'SELECT VERSION()'")),
+        ("tool", host("mariadb-backup --version 2>&1").partition(" based on ")[2]),
+        ("Python on the host", host("python3 --version").split()[-1]),
+        ("ansible-core", version("ansible-core")),
+        ("data", "InnoDB, one table with half of it, six medium ones, sixty small ones; random payload"),
+    ]
+
+
+def measure(options: argparse.Namespace, settings: Settings, scratch: Path) -> int:
+    """Bring the host up, measure every size, report."""
+    sizes = fitting(options.sizes, settings.state)
+    if not sizes:
+        return 1
+    load = os.getloadavg()[0]
+    published = scratch / "published"
+    published.mkdir()
+    subprocess.run([sys.executable, "-m", "tests.integration.harness.payload", str(published)], check=True, cwd=ROOT)
+    lab = Lab(settings)
+    lab.build([options.suite])
+    begun = time.monotonic()
+    try:
+        rig = Rig(lab, options.suite, published, scratch)
+        runs = []
+        for one in sizes:
+            tell(f"--- {one:g} GB, {options.runs} runs, MariaDB {SERIES[options.suite]}")
+            runs.append(SizeRun(rig, int(one * GIB), options.runs, options.parallel, tell).measure())
+        known = facts(rig, load)
+    finally:
+        if not options.keep:
+            lab.down()
+    rows = all_rows(runs)
+    print(f"\n{text_table(rows)}\n")
+    missed = [row for row in rows if row.met is False]
+    print(f"{sum(row.met is True for row in rows)} targets met, {len(missed)} missed, {time.monotonic() - begun:.0f} s")
+    if options.output:
+        options.output.write_text(page(runs, known, PROBE_PAUSE_MS), encoding="utf-8")
+        print(f"written to {options.output}")
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure; return the exit code."""
+    options = arguments(argv)
+    settings = Settings.from_environment(None if os.environ.get("MARIABACKUP_LAB_ID") else "bench")
+    with tempfile.TemporaryDirectory(prefix="mariabackup-bench-") as scratch:
+        try:
+            return measure(options, settings, Path(scratch))
+        except (BenchmarkError, LabError, subprocess.CalledProcessError) as error:
+            print(f"The benchmark failed: {error}", file=sys.stderr)
+            return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
