@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import time
 from typing import Any
 
@@ -20,6 +21,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.files import (
 )
 
 VERSION = 1
+KEPT_RUNS = 50  # records of finished runs on one datadir that are kept whatever they say
 
 # States of a run. Only RUNNING and UNDECIDED are unfinished.
 RUNNING = "running"  # in the phase that the journal names, towards the new set or back to the old one
@@ -91,6 +93,7 @@ def runs_directory(state_dir: str, datadir: str) -> str:
 
 def create(state_dir: str, datadir: str, identity: str, **data: Any) -> Journal:
     """Begin the run ``identity`` on ``datadir`` and make it the current one."""
+    _forget_old(state_dir, datadir)
     directory = os.path.join(runs_directory(state_dir, datadir), identity)
     make_private_dirs(directory)
     journal = Journal(os.path.join(directory, "journal.json"), {"version": VERSION, "id": identity})
@@ -101,6 +104,28 @@ def create(state_dir: str, datadir: str, identity: str, **data: Any) -> Journal:
     os.rename(temporary, link)
     fsync_path(os.path.dirname(link))
     return journal
+
+
+def failed_path(staged: str) -> str:
+    """Return where a new set is kept that did not come up."""
+    directory, name = os.path.split(staged)
+    head, _separator, run = name.rpartition("restore-")
+    return os.path.join(directory, f"{head}failed-{run}")
+
+
+def kept_paths(run: Journal) -> list[str]:
+    """Return the directories outside of service that a run left: staged, previous and failed sets."""
+    paths: list[str] = []
+    for member in run["members"]:
+        paths += [member["staged"], member["previous"], failed_path(member["staged"])]
+    return [path for path in paths if os.path.lexists(path)]
+
+
+def _forget_old(state_dir: str, datadir: str) -> None:
+    """Remove the records of old runs that are finished and keep nothing aside; the audit log has their outcome."""
+    for run in all_runs(state_dir, datadir)[:-KEPT_RUNS]:
+        if not run.unfinished and not kept_paths(run):
+            shutil.rmtree(run.directory)
 
 
 def load(path: str) -> Journal:

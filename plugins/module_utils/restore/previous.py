@@ -24,14 +24,6 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching 
 )
 
 
-def _kept(journal: Journal) -> list[str]:
-    """Return the directories outside of service that this run left: previous sets and failed ones."""
-    paths = []
-    for member in members_of(journal):
-        paths += [member.previous, wayback.failed_path(member.staged)]
-    return [path for path in paths if os.path.lexists(path)]
-
-
 def _in_place(journal: Journal) -> bool:
     """Whether the run's new set is (or may be) in service and its old one is kept."""
     return journal["state"] in (journals.COMMITTED, journals.UNDECIDED, journals.ACCEPTED) and journal["had_data"]
@@ -88,7 +80,7 @@ def _restored(host: Host, ctx: Context, params: dict[str, Any], write: bool) -> 
     if write:
         _put_back(journal, host, ctx, params)
     run = journal["id"]
-    kept = wayback.failed_path(members_of(journal)[0].staged)
+    kept = journals.failed_path(members_of(journal)[0].staged)
     return {**_result(host, run, f"data of restore {run}", f"data from before {run}"), "previous_datadir": kept}
 
 
@@ -127,7 +119,7 @@ def _absent(host: Host, ctx: Context, params: dict[str, Any], write: bool) -> di
     for journal in journals.all_runs(ctx.state_dir, host.layout.datadir):
         if journal.unfinished or os.stat(journal.path).st_mtime > limit:
             continue
-        for path in _kept(journal):
+        for path in journals.kept_paths(journal):
             removed.append(path)
             freed += disk_usage(path).allocated
             if write:

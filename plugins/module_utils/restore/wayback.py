@@ -76,17 +76,10 @@ def serve_again(journal: Journal, service: Service, params: Mapping[str, Any]) -
         service.release()
 
 
-def failed_path(staged: str) -> str:
-    """Return where a new set is kept that did not come up."""
-    directory, name = os.path.split(staged)
-    head, _separator, run = name.rpartition("restore-")
-    return os.path.join(directory, f"{head}failed-{run}")
-
-
 def keep_failed(journal: Journal, params: Mapping[str, Any]) -> None:
     """Keep the new set that was given up under its own name, or delete it, as ``failed_data`` says."""
     for member in members_of(journal):
-        failed = failed_path(member.staged)
+        failed = journals.failed_path(member.staged)
         if os.path.lexists(member.staged):
             move(member.staged, failed)
         if params["failed_data"] == "delete" and os.path.lexists(failed):
