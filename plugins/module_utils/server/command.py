@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
@@ -72,3 +73,16 @@ def run(argv: Sequence[str], *, timeout: float = 60, stdin: str | None = None) -
             cmd=argv,
         ) from None
     return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def file_errors() -> Iterator[None]:
+    """Turn the failure to write a file into an error with a way on; also works as a decorator."""
+    try:
+        yield
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        raise MariabackupError(
+            f"A file of the service cannot be changed:{where}: {error.strerror or error}.",
+            "Run as root (become), on a file system that is writable and has space.",
+        ) from None

@@ -19,6 +19,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.errors import Mari
 from ansible_collections.dba.mariabackup.plugins.module_utils.server import error_log, proc
 from ansible_collections.dba.mariabackup.plugins.module_utils.server import options as server_options
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.base import RESTRICTIONS, Repair, Service
+from ansible_collections.dba.mariabackup.plugins.module_utils.server.command import file_errors
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.greeting import server_greeting
 
 STOP_TIMEOUT = 900.0
@@ -106,11 +107,13 @@ class ProcessService(Service):
     def stop_timeout(self) -> float:
         return STOP_TIMEOUT
 
+    @file_errors()
     def hold(self, reason: str, *, persistent: bool = False, repair: Repair | None = None) -> None:
         del persistent, repair  # Nothing starts this server at boot, and our start honours the hold file then too.
         files.make_private_dirs(os.path.dirname(self.hold_file))
         files.write_atomic(self.hold_file, " ".join(reason.split()) + "\n")
 
+    @file_errors()
     def release(self) -> None:
         if os.path.exists(self.hold_file):
             os.unlink(self.hold_file)
@@ -143,11 +146,13 @@ class ProcessService(Service):
         if os.path.exists(self._record):
             os.unlink(self._record)
 
+    @file_errors()
     def start(self, timeout: float, *, restricted: bool = False, triggers: Sequence[str] = ()) -> None:
         del triggers
         self.release()
         self.launch(timeout, restricted=restricted)
 
+    @file_errors()
     def launch(self, timeout: float, *, restricted: bool = False) -> None:
         """Start the server unless it is held, and wait for its greeting."""
         if self.held():

@@ -14,7 +14,12 @@ from ansible_collections.dba.mariabackup.plugins.module_utils import files
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.server import error_log, proc, unit_text
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.base import RESTRICTIONS, Repair, Service, Trigger
-from ansible_collections.dba.mariabackup.plugins.module_utils.server.command import Completed, plain_environment, run
+from ansible_collections.dba.mariabackup.plugins.module_utils.server.command import (
+    Completed,
+    file_errors,
+    plain_environment,
+    run,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.options import find_server_binary, read_options
 
 RUNTIME = "/run/systemd/system"
@@ -99,7 +104,7 @@ class SystemdService(Service):
         full = name if "." in name.rpartition("@")[2] and name.endswith(".service") else f"{name}.service"
         super().__init__(full, state_dir=state_dir, key=key)
         shown = self._show()
-        if shown.get("LoadState") == "loaded" and shown.get("Id"):
+        if shown.get("LoadState") in ("loaded", "masked") and shown.get("Id"):
             self.name = shown["Id"]
         self._repair_unit = f"dba-mariabackup-repair-{key}.service"
         self._environment_file = os.path.join(_ENVIRONMENT_DIR, f"{key}.env")
@@ -113,7 +118,7 @@ class SystemdService(Service):
         return unit_text.parse_show(done.out)
 
     def exists(self) -> bool:
-        return self._show().get("LoadState") == "loaded"
+        return self._show().get("LoadState") in ("loaded", "masked")
 
     def state(self) -> str:
         state = self._show().get("ActiveState", "inactive")
@@ -186,6 +191,10 @@ class SystemdService(Service):
         pid = self.main_pid()
         if pid:
             return unit_text.own_args(proc.argv_of(pid)[1:])
+        if shown.get("LoadState") == "masked":
+            raise MariabackupError(
+                f"{self.name} is masked, so it cannot be started.", f"Run systemctl unmask {self.name}."
+            )
         words = unit_text.server_words(shown.get("ExecStart", ""))
         if words is None:
             raise MariabackupError(
@@ -214,6 +223,7 @@ class SystemdService(Service):
         if done.rc != 0:
             raise done.failure("systemd could not read its unit files again.", "Run systemctl daemon-reload.")
 
+    @file_errors()
     def hold(self, reason: str, *, persistent: bool = False, repair: Repair | None = None) -> None:
         triggers = [trigger.name for trigger in self.sockets()]
         units = [self.name, *triggers]
@@ -276,6 +286,7 @@ class SystemdService(Service):
             _remove(self._environment_file, gone)
         return gone
 
+    @file_errors()
     def release(self) -> None:
         gone = self._lift()
         gone += self._clear(restrictions=not (self.main_pid() and self.restricted()))
@@ -351,6 +362,7 @@ class SystemdService(Service):
     def _restricted_next(self) -> bool:
         return os.path.exists(self._drop_in(RUNTIME, self.name, _RESTRICTED))
 
+    @file_errors()
     def remove_restrictions(self) -> None:
         gone: list[str] = []
         if self.held():
@@ -361,6 +373,7 @@ class SystemdService(Service):
         if gone:
             self._reload()
 
+    @file_errors()
     def start(self, timeout: float, *, restricted: bool = False, triggers: Sequence[str] = ()) -> None:
         changed = self._lift()
         if restricted:
@@ -411,6 +424,7 @@ class SystemdService(Service):
     def pids(self) -> list[int]:
         return self._group_pids(self._show())
 
+    @file_errors()
     def start_when_stopped(self, triggers: Sequence[str] = ()) -> str:
         gone = self._lift() + self._clear(restrictions=True)
         if gone:

@@ -1,11 +1,17 @@
 # Copyright: (c) 2026, dba.mariabackup contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A server under an init script, on hosts without systemd. The restore's hold is known to our own start only."""
+"""A server under an init script, on hosts without systemd. The restore's hold is known to our own start only.
+
+The script's own ``stop`` is not used: Debian's ends with ``killall -9`` after ten minutes, and takes every server of the
+host with it. SIGTERM to the server does the same, and ``mysqld_safe`` ends with it. Both Debian's script and the one
+that MariaDB ships (``mysql.server``) pass what follows ``start`` on to the server.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -14,14 +20,15 @@ from ansible_collections.dba.mariabackup.plugins.module_utils import files
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.server import options as server_options
 from ansible_collections.dba.mariabackup.plugins.module_utils.server import proc
-from ansible_collections.dba.mariabackup.plugins.module_utils.server.base import Repair, Service
-from ansible_collections.dba.mariabackup.plugins.module_utils.server.command import run
+from ansible_collections.dba.mariabackup.plugins.module_utils.server.base import RESTRICTIONS, Repair, Service
+from ansible_collections.dba.mariabackup.plugins.module_utils.server.command import file_errors
 
 STOP_TIMEOUT = 900.0
+_PASSED_ON = ("${@:2}", "$other_args")
 
 
 class SysvinitService(Service):
-    """``/etc/init.d/<name>``; it cannot pass options on, so a server under it is not started read-only."""
+    """``/etc/init.d/<name>``."""
 
     manager = "sysvinit"
 
@@ -58,7 +65,9 @@ class SysvinitService(Service):
 
     def command_args(self) -> list[str]:
         pid = self.main_pid()
-        return proc.argv_of(pid)[1:] if pid else list(self._args)
+        if not pid:
+            return list(self._args)
+        return [arg for arg in proc.argv_of(pid)[1:] if arg not in RESTRICTIONS]
 
     def enabled(self) -> bool:
         return any(
@@ -71,13 +80,25 @@ class SysvinitService(Service):
         return STOP_TIMEOUT
 
     def restriction_problem(self) -> str | None:
-        return f"{self.script} cannot start the server with additional options, so not read-only for its check."
+        try:
+            with open(self.script, encoding="utf-8", errors="replace") as stream:
+                text = stream.read()
+        except OSError as error:
+            return f"{self.script} cannot be read: {error.strerror}."
+        if any(word in text for word in _PASSED_ON):
+            return None
+        return (
+            f"{self.script} does not pass on to the server what follows its start, so the server cannot be started "
+            "read-only for the check of its health."
+        )
 
+    @file_errors()
     def hold(self, reason: str, *, persistent: bool = False, repair: Repair | None = None) -> None:
         del persistent, repair
         files.make_private_dirs(os.path.dirname(self.hold_file))
         files.write_atomic(self.hold_file, " ".join(reason.split()) + "\n")
 
+    @file_errors()
     def release(self) -> None:
         if os.path.exists(self.hold_file):
             os.unlink(self.hold_file)
@@ -85,36 +106,57 @@ class SysvinitService(Service):
 
     def stop(self, timeout: float, *, kill: bool = False) -> None:
         pid = self.main_pid()
-        ticks = proc.start_ticks(pid) if pid else None
-        with subprocess.Popen(
-            [self.script, "stop"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as script:
-            gone = proc.wait_gone(pid, timeout, ticks) if pid else True
-            if not gone:
-                script.terminate()
-        if not gone and kill and pid:
-            os.kill(pid, 9)
-            gone = proc.wait_gone(pid, 60, ticks)
+        if not pid:
+            return
+        ticks = proc.start_ticks(pid)
+        try:
+            os.kill(pid, signal.SIGTERM)
+            gone = proc.wait_gone(pid, timeout, ticks)
+            if not gone and kill:
+                os.kill(pid, signal.SIGKILL)
+                gone = proc.wait_gone(pid, 60, ticks)
+        except ProcessLookupError:
+            gone = True
         if not gone:
             raise MariabackupError(
                 f"The server (process {pid}) has not stopped within {timeout:g} s; it is not killed.",
                 "See in its error log what it waits for, and raise stop_timeout.",
             )
 
+    @file_errors()
     def start(self, timeout: float, *, restricted: bool = False, triggers: Sequence[str] = ()) -> None:
         del triggers
-        if restricted:
-            raise MariabackupError(self.restriction_problem() or "", "Set service_manager to process.")
         self.release()
-        began = time.monotonic()
-        done = run([self.script, "start"], timeout=timeout)
-        while not self.main_pid() and time.monotonic() - began < timeout:
+        argv = [self.script, "start", *(RESTRICTIONS if restricted else ())]
+        deadline = time.monotonic() + timeout
+        # Its output is not kept: the server would inherit the pipe and keep us waiting.
+        with subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        ) as script:
+            try:
+                script.wait(timeout)
+            except subprocess.TimeoutExpired:
+                script.terminate()
+        while not self.main_pid() and time.monotonic() < deadline:
             time.sleep(0.2)
-        if not self.main_pid():
-            raise done.failure(f"{self.script} has not started the server.", "Read the server's error log.")
+        pid = self.main_pid()
+        if not pid:
+            raise MariabackupError(
+                f"{self.script} has not started the server (return code {script.returncode}).",
+                "Read the server's error log and the system's log.",
+                cmd=argv,
+                rc=script.returncode,
+            )
+        if restricted and not self.restricted():
+            raise MariabackupError(
+                f"{self.script} has started the server without {' '.join(RESTRICTIONS)}.",
+                "Set service_manager to process, or none.",
+                cmd=argv,
+            )
 
     def remove_restrictions(self) -> None:
-        """There are none."""
+        """Nothing to do: the restrictions were arguments of one start."""
 
     def restricted(self) -> bool:
-        return False
+        pid = self.main_pid()
+        return bool(pid) and set(RESTRICTIONS) <= set(proc.argv_of(pid or 0))
