@@ -9,6 +9,7 @@ import os
 import tempfile
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import parse_size
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.launch import perform
@@ -48,6 +49,19 @@ def run_here(module: AnsibleModule, operation: Operation) -> NoReturn:
             outcome = {"ok": False, "error": error.as_result()}
         outcome["warnings"] = ctx.warnings
     _end(module, outcome)
+
+
+def read_size(module: AnsibleModule, option: str) -> None:
+    """Turn an option such as ``100M`` into a number of bytes, or fail with what is wrong with it."""
+    value = module.params[option]
+    if value is None:
+        return
+    try:
+        module.params[option] = parse_size(value)
+    except ValueError:
+        module.fail_json(
+            msg=f"{option} is {value}, which is not a size. Write a number of bytes, or a size such as 100M."
+        )
 
 
 def run_job(module: AnsibleModule, operation: str, instance: str) -> NoReturn:

@@ -377,7 +377,6 @@ log_path:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.common.text.formatters import human_to_bytes
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import (
     login_spec,
@@ -385,7 +384,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import (
     source_spec,
     tool_spec,
 )
-from ansible_collections.dba.mariabackup.plugins.module_utils.task import run_job
+from ansible_collections.dba.mariabackup.plugins.module_utils.task import read_size, run_job
 
 
 def main() -> None:
@@ -436,14 +435,7 @@ def main() -> None:
         required_if=[("service_manager", "process", ["server_config_file"])],
         required_by={"restored_login_password": "restored_login_user"},
     )
-    limit = module.params["bandwidth_limit"]
-    if limit is not None:
-        try:
-            module.params["bandwidth_limit"] = human_to_bytes(limit)
-        except ValueError as error:
-            module.fail_json(
-                msg=f"bandwidth_limit is {limit}, which is not a size: {error}. Write a size such as 100M."
-            )
+    read_size(module, "bandwidth_limit")
     run_job(module, "restore", module.params["service"])
 
 
