@@ -11,6 +11,7 @@ import pytest
 
 from tests.integration.harness.backups import (
     BACKUP_KEYS,
+    CREDENTIALS,
     METADATA,
     SECRET,
     backup_account,
@@ -27,9 +28,9 @@ def test_missing_target_is_created_with_its_parents_and_mode_0700(server: Server
     assert server.out(f"stat -c '%a %U' /srv/backup {TARGET}").splitlines() == ["700 root", "700 root"]
     assert result["changed"] is True
     assert result["path"] == TARGET
-    # Everything that belongs to it is private as well.
-    loose = server.out(["find", "/srv/backup", STATE_DIR, "-perm", "/o=rwx", "-not", "-type", "l"])
-    assert loose == ""
+    # Nothing that belongs to it can be read by anybody else.
+    readable = server.run(["runuser", "-u", "nobody", "--", "find", "/srv/backup", STATE_DIR, "-readable"], check=False)
+    assert readable.stdout == ""
 
 
 def test_empty_target_is_used_and_keeps_its_owner(server: Server) -> None:
@@ -148,7 +149,7 @@ def test_skip_if_newer_than_makes_a_rerun_harmless(server: Server) -> None:
     """skip_if_newer_than: a backup that is new enough is reported, unchanged; without it the rerun is refused."""
     first = server.succeed("backup", target_dir=TARGET)
     before = server.listing("/srv/backup")
-    again = server.succeed("backup", target_dir=TARGET, skip_if_newer_than="1h")
+    again = server.succeed("backup", target_dir=TARGET, skip_if_newer_than=3600)
     assert again["changed"] is False
     assert again["id"] == first["id"]
     assert server.listing("/srv/backup") == before
@@ -166,7 +167,7 @@ def test_unix_socket_is_the_default_login(server: Server) -> None:
 def test_credentials_from_the_default_option_file(server: Server) -> None:
     """User and password: an option file 0600, by default ~/.my.cnf."""
     backup_account(server)
-    server.host.put(f'[client]\nuser=backup\npassword="{SECRET}"\n', "/root/.my.cnf", mode=0o600)
+    server.host.put(CREDENTIALS, "/root/.my.cnf", mode=0o600)
     result = server.succeed("backup", target_dir=TARGET)
     assert "user: backup" in server.host.get(result["log_path"])
 
@@ -174,7 +175,7 @@ def test_credentials_from_the_default_option_file(server: Server) -> None:
 def test_credentials_from_a_named_option_file(server: Server) -> None:
     """User and password: config_file, whose credentials win over other option files."""
     backup_account(server)
-    server.host.put(f'[client]\nuser=backup\npassword="{SECRET}"\n', "/etc/backup.cnf", mode=0o600)
+    server.host.put(CREDENTIALS, "/etc/backup.cnf", mode=0o600)
     server.host.put("[client]\nuser=nobody\npassword=wrong\n", "/etc/mysql/conf.d/x.cnf")
     result = server.succeed("backup", target_dir=TARGET, config_file="/etc/backup.cnf")
     assert "user: backup" in server.host.get(result["log_path"])
@@ -184,7 +185,7 @@ def test_secrets_are_nowhere_to_be_read(server: Server) -> None:
     """User and password: never in an argument list, an environment, a log, a result, or a file others can read."""
     backup_account(server)
     with watch_for_secret(server) as seen:
-        result = server.succeed("backup", target_dir=TARGET, login_user="backup", login_password=SECRET, throttle=20)
+        result = server.succeed("backup", target_dir=TARGET, login_user="backup", login_password=SECRET)
     assert seen == []
     assert SECRET not in json.dumps({name: value for name, value in result.items() if name != "invocation"})
     assert SECRET not in json.dumps(result.get("invocation"))

@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 
 from tests.integration.harness.backups import SECRET, backup_account, server_goes_on
-from tests.integration.harness.faults import frozen, wait_program
+from tests.integration.harness.faults import backup_half_way
 from tests.integration.harness.pool import Pool
-from tests.integration.harness.server import Server, wait_for
+from tests.integration.harness.server import Server
 
 TARGET = "/srv/backup/monday"
-PARTIAL = f"{TARGET}.partial"
 
 
 def refused(server: Server, *texts: str, **options: Any) -> dict[str, Any]:
@@ -112,8 +111,12 @@ def test_tool_of_another_major_version(server: Server, pool: Pool) -> None:
     """Tool of another major version than the server (the real one of 10.11): refused, both versions named."""
     other = pool.take("bookworm", start=False)
     shutil.copy(other.path("/usr/bin/mariadb-backup"), server.path("/usr/local/bin/mariadb-backup-10.11"))
+    # Debian has renamed this library; the rest is still there.
+    library = other.out(["sh", "-c", "ls /usr/lib/*/libaio.so.1"])
+    shutil.copy(other.path(library), server.path("/usr/local/lib/libaio.so.1"))
+    server.run("ldconfig")
     refused(server, "10.11", "11.8", mariadb_backup="/usr/local/bin/mariadb-backup-10.11")
-    server.run("rm /usr/local/bin/mariadb-backup-10.11")
+    server.run("rm /usr/local/bin/mariadb-backup-10.11 /usr/local/lib/libaio.so.1; ldconfig")
 
 
 def test_tool_that_is_older_than_the_server(server: Server) -> None:
@@ -141,7 +144,7 @@ def test_tool_that_is_older_than_the_server(server: Server) -> None:
 def test_option_files_that_change_what_a_backup_is(server: Server, group: str, option: str, value: str) -> None:
     """A [mariadb-backup] group that asks for a stream or a partial backup: refused, the option named."""
     server.configure(group, "/etc/mysql/conf.d/backup.cnf", **{option: value})
-    result = refused(server, option.replace("_", "-"))
+    result = refused(server, option)
     assert result["failed_phase"] == "plan"
 
 
@@ -160,9 +163,7 @@ def test_disk_that_is_too_small_is_refused_before_the_tool_starts(server: Server
 def test_disk_that_fills_up_during_the_backup(server: Server) -> None:
     """Disk full during the backup: said so, the half backup is gone, the server goes on, the next run works."""
     server.mount("ext4", "320M", "/mnt/small", owner=None)
-    running = server.start_module("backup", target_dir="/mnt/small/backup", throttle=1)
-    pid = wait_program(server, ("mariadb-backup",))
-    with frozen(server, pid):
+    with backup_half_way(server, "/mnt/small/backup") as running:
         free = int(server.out("df --output=avail -k /mnt/small | tail -1"))
         server.run(f"fallocate -l {free - 200}K /mnt/small/filler")
     result = running.result()
@@ -177,10 +178,7 @@ def test_disk_that_fills_up_during_the_backup(server: Server) -> None:
 
 def test_server_that_is_stopped_in_the_middle(server: Server) -> None:
     """Server stopped in the middle of a backup: a clear error, nothing left, and the next run works."""
-    running = server.start_module("backup", target_dir=TARGET, throttle=1)
-    pid = wait_program(server, ("mariadb-backup",))
-    wait_for(lambda: server.exists(f"{PARTIAL}/ibdata1"), "the copy has begun")
-    with frozen(server, pid):
+    with backup_half_way(server, TARGET) as running:
         server.stop_server()
     result = running.result()
     assert result.get("failed"), result
@@ -233,9 +231,7 @@ def test_unknown_or_conflicting_option_values(server: Server, options: dict[str,
 @pytest.mark.suites("trixie")
 def test_two_backups_at_once(server: Server) -> None:
     """A backup beside a backup: the second is refused at once and names the first; the first ends well."""
-    first = server.start_module("backup", target_dir=TARGET, throttle=10)
-    pid = wait_program(server, ("mariadb-backup",))
-    with frozen(server, pid):
+    with backup_half_way(server, TARGET) as first:
         server.fail("backup", "backup", "working", target_dir="/srv/backup/other")
     assert not first.result().get("failed"), first.result()
     assert not server.exists("/srv/backup/other")
@@ -245,9 +241,7 @@ def test_two_backups_at_once(server: Server) -> None:
 def test_restore_during_a_backup(server: Server) -> None:
     """A restore during a backup: refused and the backup is named; both work afterwards."""
     server.succeed("backup", target_dir=TARGET)
-    running = server.start_module("backup", target_dir="/srv/backup/tuesday", throttle=10)
-    pid = wait_program(server, ("mariadb-backup",))
-    with frozen(server, pid):
+    with backup_half_way(server, "/srv/backup/tuesday") as running:
         server.fail("restore", "backup", target_dir=TARGET, existing_data="delete")
     assert not running.result().get("failed"), running.result()
     server.succeed("restore", target_dir=TARGET, existing_data="delete")

@@ -12,13 +12,19 @@ from collections.abc import Callable
 import pytest
 
 from tests.integration.harness.backups import server_goes_on
-from tests.integration.harness.faults import frozen, kill_runner, power_cut, runners, wait_program
+from tests.integration.harness.faults import (
+    TOOL,
+    backup_half_way,
+    frozen,
+    kill_runner,
+    power_cut,
+    runners,
+    wait_program,
+)
 from tests.integration.harness.playbooks import Playbooks
 from tests.integration.harness.server import Server, wait_for
 
 TARGET = "/srv/backup/monday"
-PARTIAL = f"{TARGET}.partial"
-TOOL = ("mariadb-backup", "mariabackup")
 
 
 def _no_backup(server: Server) -> None:
@@ -44,10 +50,8 @@ def _runs_again(server: Server) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["term", "int"])
 def test_cancelled_job_cleans_up(server: Server, number: signal.Signals) -> None:
     """The backup can be cancelled at any time: SIGTERM and SIGINT leave nothing, and the module says what happened."""
-    running = server.start_module("backup", target_dir=TARGET, throttle=1)
-    wait_program(server, TOOL)
-    wait_for(lambda: server.path(f"{PARTIAL}/ibdata1").exists(), "the copy has begun")
-    kill_runner(server, number)
+    with backup_half_way(server, TARGET) as running:
+        kill_runner(server, number)
     result = running.result()
     assert result.get("failed"), result
     assert number.name in result["msg"]
@@ -59,9 +63,8 @@ def test_cancelled_job_cleans_up(server: Server, number: signal.Signals) -> None
 
 def test_stopped_unit_cleans_up(server: Server) -> None:
     """The backup can be cancelled with systemctl stop of its transient unit."""
-    running = server.start_module("backup", target_dir=TARGET, throttle=1)
-    wait_program(server, TOOL)
-    server.run("systemctl stop 'dba-mariabackup-*'")
+    with backup_half_way(server, TARGET) as running:
+        server.run("systemctl stop --no-block 'dba-mariabackup-*'")
     assert running.result().get("failed"), running.result()
     _no_backup(server)
     assert server.out("ls -A /srv/backup 2>/dev/null || true") == ""
@@ -69,10 +72,8 @@ def test_stopped_unit_cleans_up(server: Server) -> None:
 
 def test_killed_job_leaves_no_backup(server: Server) -> None:
     """SIGKILL of our process in the middle: the tool dies with it, and what is left is no backup for anybody."""
-    running = server.start_module("backup", target_dir=TARGET, throttle=1)
-    wait_program(server, TOOL)
-    wait_for(lambda: server.path(f"{PARTIAL}/ibdata1").exists(), "the copy has begun")
-    kill_runner(server)
+    with backup_half_way(server, TARGET) as running:
+        kill_runner(server)
     result = running.result()
     assert result.get("failed"), result
     assert "killed" in result["msg"]
@@ -83,7 +84,7 @@ def test_killed_job_leaves_no_backup(server: Server) -> None:
 
 def test_killed_tool_is_an_error(server: Server) -> None:
     """SIGKILL of mariadb-backup itself: the run fails with its return code, nothing is left."""
-    running = server.start_module("backup", target_dir=TARGET, throttle=1)
+    running = server.start_module("backup", target_dir=TARGET)
     os.kill(wait_program(server, TOOL), signal.SIGKILL)
     result = running.result()
     assert result.get("failed"), result
@@ -96,10 +97,8 @@ def test_killed_tool_is_an_error(server: Server) -> None:
 def test_power_cut_leaves_no_backup(fresh: Callable[..., Server]) -> None:
     """A host that loses power in the middle of a backup: after the boot, what is left is no backup, and a new run works."""
     server = fresh("trixie", disk="4G")
-    server.start_module("backup", target_dir=TARGET, throttle=1)
-    wait_program(server, TOOL)
-    wait_for(lambda: server.path(f"{PARTIAL}/ibdata1").exists(), "the copy has begun")
-    power_cut(server)
+    with backup_half_way(server, TARGET):
+        power_cut(server)
     _no_backup(server)
     _runs_again(server)
 
@@ -117,11 +116,10 @@ def test_a_finished_backup_survives_a_power_cut(server: Server, fresh: Callable[
 @pytest.mark.suites("trixie")
 def test_module_that_is_killed_does_not_stop_the_job(server: Server) -> None:
     """Losing the controller does not stop it, and the same task again attaches to the job that runs."""
-    running = server.start_module("backup", target_dir=TARGET, throttle=2)
-    pid = wait_program(server, TOOL)
-    with frozen(server, pid):
+    with backup_half_way(server, TARGET) as running:
         running.disconnect()
-        again = server.start_module("backup", target_dir=TARGET, throttle=2)
+        again = server.start_module("backup", target_dir=TARGET)
+        wait_for(lambda: "driver.py backup" in server.out("ps -eo args"), "the second task")
         assert len(runners(server)) == 1
     result = again.result()
     assert not result.get("failed"), result
@@ -137,7 +135,7 @@ def test_lost_ssh_connection_does_not_stop_the_job(server: Server, playbooks: Ca
         {
             "hosts": server.name,
             "gather_facts": False,
-            "tasks": [{"dba.mariabackup.backup": {"target_dir": TARGET, "throttle": 2}}],
+            "tasks": [{"dba.mariabackup.backup": {"target_dir": TARGET}}],
         }
     ]
     process = ansible.start(play)

@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from tests.integration.harness.server import Server, wait_for
 
 SECRET = "s3cret 'quoted\" \\ # ü"
+_ESCAPED = SECRET.replace("\\", "\\\\").replace('"', '\\"')
+#: an option file for the account of ``backup_account``
+CREDENTIALS = f'[client]\nuser = backup\npassword = "{_ESCAPED}"\n'
 
 # "files written": both generations of names.
 METADATA = {

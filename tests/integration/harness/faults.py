@@ -8,11 +8,16 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.integration.harness.modules import Running
 from tests.integration.harness.server import STATE_DIR, Server, show, wait_for
+
+#: the program's names, for ``wait_program`` and ``kill_program``
+TOOL = ("mariadb-backup", "mariabackup")
 
 
 def set_breakpoint(server: Server, *names: str) -> None:
@@ -79,14 +84,16 @@ def wait_program(server: Server, names: Sequence[str], timeout: float = 60) -> i
 
     def found() -> int:
         for pid in server.job_pids():
-            if os.path.basename(_argv(pid)[0] if _argv(pid) else "") in names:
+            argv = _argv(pid)
+            # Not the short run that asks a program for its version.
+            if argv and os.path.basename(argv[0]) in names and "--version" not in argv:
                 return pid
         return 0
 
     return int(wait_for(found, f"{server.name}: a job that runs {' or '.join(names)}", timeout, pause=0.001))
 
 
-def kill_program(server: Server, names: Sequence[str] = ("mariadb-backup", "mariabackup")) -> None:
+def kill_program(server: Server, names: Sequence[str] = TOOL) -> None:
     """Wait until a job runs one of these programs and kill it at once."""
     os.kill(wait_program(server, names), signal.SIGKILL)
 
@@ -101,6 +108,24 @@ def frozen(server: Server, pid: int) -> Iterator[None]:
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def backup_half_way(server: Server, target_dir: str, **options: Any) -> Iterator[Running]:
+    """Start the module backup and hold mariadb-backup where it has begun to copy; afterwards it goes on, if it lives."""
+    running = server.start_module("backup", target_dir=target_dir, **options)
+    begun = server.path(f"{target_dir}.partial/ibdata1")
+    mounted = server.run(["mountpoint", "-q", os.path.dirname(target_dir)], check=False).returncode == 0
+    pid = wait_program(server, TOOL)
+    os.kill(pid, signal.SIGSTOP)
+    # In small steps, so that it cannot be through before we look.
+    while not (server.exists(f"{target_dir}.partial/ibdata1") if mounted else begun.exists()):
+        assert _state(pid), f"{server.name}: the tool ended early\n{show(running.result())}"
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.005)
+        os.kill(pid, signal.SIGSTOP)
+    with frozen(server, pid):
+        yield running
 
 
 def power_cut(server: Server, boot: bool = True, degraded: bool = True) -> None:

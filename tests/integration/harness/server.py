@@ -127,7 +127,7 @@ class Server:
 
     def checksums(self, path: str) -> dict[str, str]:
         """Return the SHA-256 of every regular file below ``path`` by its path in it."""
-        script = 'cd "$1" && find . -type f -print0 | xargs -0r sha256sum --zero | tr "\\0" "\\n"'
+        script = 'cd "$1" && find . -type f -printf "%P\\0" | xargs -0r sha256sum --zero | tr "\\0" "\\n"'
         lines = self.out(["bash", "-c", script, "bash", path]).splitlines()
         return {line[66:]: line[:64] for line in lines}
 
@@ -299,7 +299,7 @@ class Server:
     def job_pids(self) -> list[int]:
         """Return the processes of the transient units, as this machine numbers them."""
         found: list[int] = []
-        for procs in self.host.group.path.glob("payload/system.slice/dba-mariabackup-*/cgroup.procs"):
+        for procs in self.host.group.path.glob("box/payload/system.slice/dba-mariabackup-*/cgroup.procs"):
             found += [int(word) for word in procs.read_text(encoding="ascii").split()]
         return found
 
