@@ -122,7 +122,8 @@ def connect_arguments(login: Login, default_socket: str | None) -> dict[str, Any
     arguments: dict[str, Any] = {
         # Without a user, servers of 10.5 know the client as '' (seen); the name of the process is a client's default.
         "user": login.user or values.get("user") or "root",
-        "password": login.password if login.password is not None else values.get("password", ""),
+        # As bytes: PyMySQL would encode a text as Latin-1, the programs of the server send the bytes of the file.
+        "password": (login.password if login.password is not None else values.get("password", "")).encode(),
         "connect_timeout": login.connect_timeout,
         "charset": "utf8mb4",
         "autocommit": True,

@@ -97,7 +97,7 @@ def client_option_file(login: Login, default_socket: str | None) -> str:
     arguments = connect_arguments(login, default_socket)
     lines = ["[client]", f"user={_quoted(arguments['user'])}"]
     if arguments["password"]:
-        lines.append(f"password={_quoted(arguments['password'])}")
+        lines.append(f"password={_quoted(arguments['password'].decode())}")
     if arguments.get("unix_socket"):
         lines += [f"socket={_quoted(arguments['unix_socket'])}", "protocol=socket"]
     else:

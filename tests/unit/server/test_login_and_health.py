@@ -63,7 +63,7 @@ def test_an_explicit_option_wins_over_the_option_file(tmp_path: Path) -> None:
     config = tmp_path / "my.cnf"
     config.write_text("[client]\nuser=file\npassword=secret\nsocket=/file.sock\n")
     found = login.connect_arguments(login.Login(user="me", config_file=str(config)), "/default.sock")
-    assert (found["user"], found["password"], found["unix_socket"]) == ("me", "secret", "/file.sock")
+    assert (found["user"], found["password"], found["unix_socket"]) == ("me", b"secret", "/file.sock")
     found = login.connect_arguments(login.Login(host="db1", ca_cert="/ca", config_file=str(config)), "/default.sock")
     assert (found["host"], found["port"], found["ssl"]) == ("db1", 3306, {"ca": "/ca"})
     found = login.connect_arguments(login.Login(config_file=""), "/default.sock")
