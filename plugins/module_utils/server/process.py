@@ -204,8 +204,8 @@ class ProcessService(Service):
         """Nothing to do: the restrictions were arguments of one start."""
 
     def restricted(self) -> bool:
-        record = files.read_json(self._record) or {}
-        return bool(record.get("restricted")) and self.main_pid() is not None
+        pid = self.main_pid()
+        return bool(pid) and set(RESTRICTIONS) <= set(proc.argv_of(pid or 0))
 
     def log_lines(self, limit: int = 200) -> list[str]:
         try:

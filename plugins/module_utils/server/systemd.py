@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import subprocess
 import time
@@ -263,13 +264,18 @@ class SystemdService(Service):
             os.symlink(os.path.join(PERMANENT, self._repair_unit), link)
         files.fsync_path(wants)
 
+    def _hold_drop_ins(self, root: str) -> list[str]:
+        """Return the drop-ins of this hold, also those of units that systemd no longer connects with the service."""
+        line = unit_text.hold_assertion(self.hold_file)
+        found = sorted(glob.glob(os.path.join(root, "*.d", _HOLD)))
+        return [path for path in found if line in (_read(path) or "").splitlines()]
+
     def _lift(self) -> list[str]:
         """End the hold and take away what would outlive a reboot; return the unit files that are gone."""
         gone: list[str] = []
         _remove(self.hold_file, [])
-        units = [self.name, *(trigger.name for trigger in self.sockets())]
-        for unit in units:
-            _remove(self._drop_in(PERMANENT, unit, _HOLD), gone)
+        for path in self._hold_drop_ins(PERMANENT):
+            _remove(path, gone)
         _remove(os.path.join(PERMANENT, "multi-user.target.wants", self._repair_unit), gone)
         _remove(os.path.join(PERMANENT, self._repair_unit), gone)
         return gone
@@ -277,8 +283,8 @@ class SystemdService(Service):
     def _clear(self, *, restrictions: bool) -> list[str]:
         """Take the runtime drop-ins away that are no longer needed; return those that are gone."""
         gone: list[str] = []
-        for unit in [self.name, *(trigger.name for trigger in self.sockets())]:
-            _remove(self._drop_in(RUNTIME, unit, _HOLD), gone)
+        for path in self._hold_drop_ins(RUNTIME):
+            _remove(path, gone)
         if self.state() != "deactivating":
             _remove(self._drop_in(RUNTIME, self.name, _STOP), gone)
         if restrictions:
@@ -442,7 +448,7 @@ class SystemdService(Service):
         )
         unit = f"dba-mariabackup-again-{self.key}"
         done = run(["systemd-run", "--collect", "--quiet", f"--unit={unit}", "/bin/sh", "-c", script])
-        if done.rc != 0:
+        if done.rc != 0 and "already" not in done.err:
             raise done.failure(
                 f"{self.name} is still stopping, and the unit that would start it again cannot be made.",
                 f"Start it when it is down: systemctl start {words}",

@@ -126,6 +126,11 @@ def quote(text: str, *, command: bool = False) -> str:
     return f'"{text}"'
 
 
+def hold_assertion(hold_file: str) -> str:
+    """Return the line by which a start fails while the hold file exists."""
+    return f"AssertPathExists=!{hold_file.replace('%', '%%')}"
+
+
 def hold_text(hold_file: str, reason: str, repair_unit: str | None) -> str:
     """Return the drop-in that makes a start fail while the hold file exists.
 
@@ -136,7 +141,7 @@ def hold_text(hold_file: str, reason: str, repair_unit: str | None) -> str:
         HEADER + f"# {' '.join(reason.split())}",
         "[Unit]",
         f"RequiresMountsFor={quote(os.path.dirname(hold_file))}",
-        f"AssertPathExists=!{hold_file.replace('%', '%%')}",
+        hold_assertion(hold_file),
     ]
     if repair_unit:
         lines += [f"Wants={repair_unit}", f"After={repair_unit}"]
