@@ -95,6 +95,15 @@ def test_the_real_size_of_a_growing_file_counts() -> None:
     assert compare_innodb(backup, {"innodb_data_file_path": "ibdata1:50M"}, sizes={"ibdata1": 76 * MIB}) != []
 
 
+def test_a_file_above_the_servers_maximum() -> None:
+    backup = {"innodb_data_file_path": "ibdata1:12M:autoextend"}
+    server = {"innodb_data_file_path": "ibdata1:12M:autoextend:max:50M"}
+    assert compare_innodb(backup, server, sizes={"ibdata1": 50 * MIB}) == []
+    (difference,) = compare_innodb(backup, server, sizes={"ibdata1": 76 * MIB})
+    assert "76 MiB" in difference
+    assert "50 MiB" in difference
+
+
 def test_what_a_server_deals_with_itself() -> None:
     assert compare_innodb({"innodb_undo_tablespaces": "3"}, {"innodb_undo_tablespaces": "0"}) == []
     assert (
