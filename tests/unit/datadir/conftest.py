@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +18,7 @@ import pytest
 
 # Program, Debian package, size (mkfs.xfs makes nothing below 300 MB).
 MAKERS = {
-    "ext4": (("mkfs.ext4", "-q", "-F"), "e2fsprogs", 96),
+    "ext4": (("mkfs.ext4", "-q", "-F"), "e2fsprogs", 320),
     "xfs": (("mkfs.xfs", "-q", "-m", "reflink=1"), "xfsprogs", 320),
     "btrfs": (("mkfs.btrfs", "-q"), "btrfs-progs", 256),
 }
@@ -42,7 +44,18 @@ def root() -> None:
 
 
 @pytest.fixture(scope="session")
-def mounted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Path]]:
+def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the images of file systems lie: in memory if there is room, so that flushing does not wait for a busy disk."""
+    memory = os.statvfs("/dev/shm")
+    if memory.f_bavail * memory.f_frsize < 2 << 30:
+        yield tmp_path_factory.mktemp("images")
+        return
+    with tempfile.TemporaryDirectory(prefix="datadir-tests-", dir="/dev/shm") as path:
+        yield Path(path)
+
+
+@pytest.fixture(scope="session")
+def mounted(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Path]]:
     """Return a function that mounts something and gives the mount point; all of it is unmounted at the end."""
     with ExitStack() as stack:
 
@@ -56,13 +69,14 @@ def mounted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
 
 
 @pytest.fixture(scope="session")
-def make_fs(mounted: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+def make_fs(mounted: Callable[..., Path], images: Path) -> Callable[..., Path]:
     """Return a function that makes a file system of a kind, in a size in MiB, and mounts it."""
+    count = itertools.count()
 
     def make(kind: str, size: int | None = None, options: str = "loop") -> Path:
         argv, package, default = MAKERS[kind]
         need(argv[0], package)
-        image = tmp_path_factory.mktemp("images") / f"{kind}.img"
+        image = images / f"{kind}-{next(count)}.img"
         with image.open("wb") as stream:
             stream.truncate((size or default) * 1024 * 1024)
         sh(*argv, str(image))
@@ -78,6 +92,15 @@ def file_systems(make_fs: Callable[..., Path], mounted: Callable[..., Path]) -> 
         **{kind: make_fs(kind) for kind in MAKERS},
         "tmpfs": mounted("tmpfs", "-t", "tmpfs", "-o", "size=256m", "tmpfs"),
     }
+
+
+@pytest.fixture
+def tmp_path(file_systems: dict[str, Path]) -> Iterator[Path]:
+    """A fresh directory, on ext4 whatever the machine has."""
+    path = file_systems["ext4"] / "tmp"
+    path.mkdir()
+    yield path
+    shutil.rmtree(path)
 
 
 @pytest.fixture(params=["ext4", "xfs", "btrfs", "tmpfs"])

@@ -219,7 +219,6 @@ def test_an_overlay_across_file_systems_keeps_identities(
     known = ex.identify(str(first))
     assert known is not None
     ex.exchange(str(first), str(second))
-    Path("/proc/sys/vm/drop_caches").write_text("2")
     sh("umount", str(top))
     sh("mount", "-t", "overlay", "-o", options, "overlay", str(top))
     try:
@@ -258,7 +257,6 @@ def test_files_of_a_lower_layer_keep_their_identity(overlay: Callable[..., Path]
     (top / "log.previous-1").mkdir()
     for name in names:
         ex.move(str(top / "log" / name), str(top / "log.previous-1" / name))
-    Path("/proc/sys/vm/drop_caches").write_text("2")
     for name, identity in known.items():
         assert identity is not None
         assert identity.same(ex.identify(str(top / "log.previous-1" / name)))

@@ -63,10 +63,12 @@ class Disk:
 
 
 @pytest.fixture(params=["ext4", "xfs"])
-def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Disk]:
-    made = Disk(request.param, tmp_path / "disk.img", tmp_path / "mnt")
+def disk(request: pytest.FixtureRequest, images: Path) -> Iterator[Disk]:
+    made = Disk(request.param, images / "plug.img", images / "plug")
     yield made
     subprocess.run(["umount", "-l", str(made.point)], check=False)
+    made.point.rmdir()
+    made.image.unlink()
 
 
 def fill(path: Path, text: str) -> None:
