@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.server import none, process, systemd, sysvinit
+from ansible_collections.dba.mariabackup.plugins.module_utils.server import none, process, systemd, sysvinit, unit
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.base import (
     RESTRICTIONS,
     Repair,
@@ -60,7 +60,7 @@ def open_service(
         defaults_group_suffix: likewise.
     """
     if manager == "auto":
-        if systemd.is_running():
+        if unit.is_running():
             manager = "systemd"
         elif os.path.exists(os.path.join("/etc/init.d", name)):
             manager = "sysvinit"

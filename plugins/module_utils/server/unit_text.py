@@ -159,6 +159,15 @@ def stop_text(own_timeout: float) -> str:
     )
 
 
+def triggers_text(triggers: Sequence[str]) -> str:
+    """Return the drop-in with which the service starts together with its sockets, in one transaction.
+
+    Started one after the other, the first socket's first client starts the service, and the other socket then refuses
+    ("Socket service already active", seen with two sockets and a client that never rests).
+    """
+    return HEADER + f"[Unit]\nWants={' '.join(triggers)}\nAfter={' '.join(triggers)}\n"
+
+
 def own_stop_timeout(text: str) -> float | None:
     """Return the limit that `stop_text` noted."""
     found = re.search(r"^# TimeoutStopSec was (\S+)$", text, re.MULTILINE)
