@@ -61,7 +61,7 @@ def test_layouts(take: Callable[..., Server], layout: str) -> None:
     server.assert_seeded()
     assert kept["previous_datadir"], show(kept)
     assert server.sql("SELECT @@read_only") == "0"
-    service = {key: value for key, value in _arguments(server).items()}
+    service = _arguments(server)
     server.succeed("previous_datadir", state="restored", **service)
     assert_same(changed, server.snapshot())
     gone = server.succeed("previous_datadir", state="absent", **service)
@@ -396,7 +396,7 @@ def test_check_mode_plans_and_writes_nothing(server: Server) -> None:
     before = server.listing(*places)
     result = server.run_module("restore", check=True, diff_mode=True, target_dir=TARGET, existing_data="keep")
     assert result["changed"] is True
-    assert [step["phase"] for step in result["plan"]][0] == "stage"
+    assert result["plan"][0]["phase"] == "stage"
     assert TARGET in result["diff"]["after"]
     refused = server.run_module("restore", check=True, target_dir=TARGET)
     assert "not empty" in refused["msg"], show(refused)

@@ -90,8 +90,10 @@ SEPARATE = Layout(
     ),
     seed="separate",
 )
-MOUNT = Layout("mount", options={**_BINLOG, "ignore_db_dirs": "lost+found"}, mount="ext4")
-MOUNT_XFS = Layout("mount-xfs", options=_BINLOG, mount="xfs")
+# Given twice, in both spellings: each adds a name.
+_NO_SCHEMAS = {"ignore_db_dirs": "lost+found", "ignore-db-dirs": ".mariabackup"}
+MOUNT = Layout("mount", options={**_BINLOG, **_NO_SCHEMAS}, mount="ext4")
+MOUNT_XFS = Layout("mount-xfs", options={**_BINLOG, **_NO_SCHEMAS}, mount="xfs")
 SYMLINK = Layout("symlink", link="/srv/data/mysql")
 INSTANCE = Layout("instance", instance="x")
 
