@@ -27,8 +27,9 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.server.facts impor
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.greeting import socket_path
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.login import (
     Login,
+    LoginRefused,
+    NoServer,
     connect,
-    connect_any,
     connect_arguments,
     execute,
     query,
@@ -44,6 +45,8 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.server.options imp
 # GRANTS), and of one that cannot judge a hash.
 _NO_ACCOUNT = frozenset((1133, 1141))
 _WANTS_PASSWORD = 1290
+# No access to a schema, a table, or for want of a privilege.
+_DENIED = frozenset((1044, 1142, 1227))
 
 
 def server_socket(params: Mapping[str, Any]) -> str | None:
@@ -53,6 +56,39 @@ def server_socket(params: Mapping[str, Any]) -> str | None:
         return socket_path(read_options(find_server_binary(), files))
     except MariabackupError:
         return None
+
+
+def _administrator(
+    logins: Sequence[Login], default_socket: str | None, binary_log: bool
+) -> tuple[Any, Login, list[str]]:
+    """Return the connection of the first login that is let in and may manage accounts, and why those before it were not.
+
+    Raises:
+        MariabackupError: none is; the reason of the first one.
+    """
+    failures: list[MariabackupError] = []
+    for login in logins:
+        try:
+            connection = connect(login, default_socket)
+        except (LoginRefused, NoServer) as error:
+            failures.append(error)
+            continue
+        try:
+            execute(connection, f"SET SESSION sql_mode = '', sql_log_bin = {int(binary_log)}")
+            query(connection, "SELECT COUNT(*) FROM mysql.user")
+        except MariabackupError as error:
+            connection.close()
+            if error.details.get("errno") not in _DENIED:
+                raise
+            failures.append(
+                MariabackupError(
+                    f"{login.label} may not manage accounts: {error.cause}",
+                    "Give the login of an administrator of the server.",
+                )
+            )
+        else:
+            return connection, login, [failure.cause for failure in failures]
+    raise failures[0]
 
 
 def observe(connection: Any, name: str, host: str) -> tuple[str | None, list[str]]:
@@ -162,10 +198,10 @@ def put_right(params: Mapping[str, Any], *, check_mode: bool) -> tuple[dict[str,
 
     admin = Login.from_params(params)
     default_socket = server_socket(params)
-    root = root_over_socket(admin.unix_socket or default_socket)
-    connection, label, notes = connect_any([admin, root], default_socket)
+    connection, login, notes = _administrator(
+        [admin, root_over_socket(admin.unix_socket or default_socket)], default_socket, bool(params["sql_log_bin"])
+    )
     try:
-        execute(connection, f"SET SESSION sql_mode = '', sql_log_bin = {int(params['sql_log_bin'])}")
         version = str(query(connection, "SELECT VERSION() AS version")[0]["version"])
         privileges = privileges_for(
             version_tuple(version),
@@ -185,7 +221,7 @@ def put_right(params: Mapping[str, Any], *, check_mode: bool) -> tuple[dict[str,
     finally:
         connection.close()
     if not check_mode:
-        _prove(params, admin if label == admin.label else root, default_socket, account)
+        _prove(params, login, default_socket, account)
 
     result["actions"] = ([f"write {path}"] if rewrite else []) + [statement.shown for statement in todo]
     result["changed"] = bool(result["actions"])
