@@ -65,6 +65,12 @@ def backup_account(server: Server, privileges: str = "") -> None:
     )
 
 
+def raw_backup(server: Server, target_dir: str) -> None:
+    """Take a backup with the plain tool, as people do by hand."""
+    server.run(f"mkdir -p $(dirname {target_dir})")
+    server.run(["mariadb-backup", "--user=root", "--backup", f"--target-dir={target_dir}"])
+
+
 _WATCH = """
 import glob, json, signal, sys, time
 secret = sys.argv[1].encode()
