@@ -11,14 +11,16 @@ import queue
 import re
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Callable, Iterable
+from typing import Callable
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import FileEntry
 
 _BUFFER = 1024 * 1024
 # A file younger than this when it is read may change again within the same tick of the file system's clock.
 _RACY_SECONDS = 0.1
+_LOOK_AGAIN_SECONDS = 0.02
 _LINE = re.compile(r"^\[(\d\d)\] \d{4}-\d\d-\d\d [ \d]\d:\d\d:\d\d ?(.*)$")
 _ENGINE_FILE = re.compile(
     r"^(?:aria table file \./(?P<aria>.+) is copied successfully\.|Copied file \./(?P<common>.+?) for (?:log )?table )"
@@ -56,7 +58,7 @@ def hash_file(path: str, buffer: bytearray | None = None, stop: threading.Event 
 
 
 class CopyFollower:
-    """Learns from the tool's growing log which files it has finished (the tool's own words, no look at the disk)."""
+    """Learns from the tool's growing log which files it copies, and which it has finished; it never looks at the disk."""
 
     def __init__(self, target_dir: str, log_path: str, offset: int = 0) -> None:
         self._prefix = f" to {target_dir.rstrip('/')}/"
@@ -64,6 +66,14 @@ class CopyFollower:
         self._offset = offset
         self._rest = b""
         self._copying: dict[str, str] = {}
+
+    def growing(self) -> list[str]:
+        """Return the InnoDB files that the tool was copying at the last poll.
+
+        It writes them from the beginning to the end and never goes back (seen with strace on 10.5, 10.11 and 11.8, for
+        page-compressed tables too).
+        """
+        return [name for name in self._copying.values() if name.endswith(".ibd")]
 
     def poll(self) -> list[str]:
         """Return the files finished since the last call, as paths inside of the backup."""
@@ -104,30 +114,42 @@ class CopyFollower:
 
 
 class RunningHasher:
-    """Hashes finished files while the tool runs, and the rest afterwards.
+    """Hashes files while the tool runs, and the rest afterwards.
 
-    A result is kept only if the file has not changed since it was read; a file that was too young to tell is
-    read again at the end.
+    A table that grows is read right behind the tool, so the last large one is not left for the end. A result is kept only
+    if the file has not changed since it was read; a file that was too young to tell is read again at the end.
     """
 
     def __init__(self, directory: str, threads: int = 1) -> None:
-        """Args:
-        directory: the backup.
-        threads: how many files are read at once while the tool runs.
+        """Start the threads.
+
+        Args:
+            directory: the backup.
+            threads: how many files are read at once while the tool runs.
         """
         self._directory = directory
         self._queue: queue.Queue[str | None] = queue.Queue()
         self._lock = threading.Lock()
         self._done: dict[str, tuple[_Stamp, str]] = {}
         self._queued: set[str] = set()
+        self._complete: set[str] = set()
         self._errors: list[OSError] = []
         self._stop = threading.Event()
         self._tool_runs = True
         self._threads: list[threading.Thread] = []
         self._start(threads)
 
+    def follow(self, names: Iterable[str]) -> None:
+        """Take in files that only grow, until ``add`` says that they are finished."""
+        self._enqueue(names)
+
     def add(self, names: Iterable[str]) -> None:
         """Take in files that are finished."""
+        found = list(names)
+        self._complete.update(found)
+        self._enqueue(found)
+
+    def _enqueue(self, names: Iterable[str]) -> None:
         for name in names:
             with self._lock:
                 if name in self._queued:
@@ -229,9 +251,13 @@ class RunningHasher:
     def _hash(self, name: str, buffer: bytearray) -> None:
         path = os.path.join(self._directory, name)
         try:
-            before = os.stat(path)
-            racy = time.time() - before.st_mtime < _RACY_SECONDS
-            digest = hash_file(path, buffer, self._stop)
+            if name not in self._complete and self._tool_runs:
+                before, digest = self._read_behind(name, path, buffer)
+                racy = False
+            else:
+                before = os.stat(path)
+                racy = time.time() - before.st_mtime < _RACY_SECONDS
+                digest = hash_file(path, buffer, self._stop)
             after = os.stat(path)
         except (FileNotFoundError, InterruptedError):
             # The tool renames and drops files when tables change under it; finish() sees what is there.
@@ -243,6 +269,32 @@ class RunningHasher:
         if _stamp(before) == _stamp(after) and not (racy and self._tool_runs):
             with self._lock:
                 self._done[name] = (_stamp(after), digest)
+
+    def _read_behind(self, name: str, path: str, buffer: bytearray) -> tuple[os.stat_result, str]:
+        """Hash a file that grows until it is finished; return how it was then, and its checksum.
+
+        Raises:
+            OSError: it cannot be read, or became shorter (InterruptedError: leave it to ``finish``).
+        """
+        digest = hashlib.sha256()
+        view = memoryview(buffer)
+        position = 0
+        with open(path, "rb", buffering=0) as stream:
+            while not self._stop.is_set():
+                finished = name in self._complete or not self._tool_runs
+                count = stream.readinto(view)
+                if count:
+                    digest.update(view[:count])
+                    position += count
+                    continue
+                status = os.fstat(stream.fileno())
+                if status.st_size < position:
+                    break
+                old_enough = not self._tool_runs or time.time() - status.st_mtime >= _RACY_SECONDS
+                if finished and old_enough and status.st_size == position:
+                    return status, digest.hexdigest()
+                time.sleep(_LOOK_AGAIN_SECONDS)
+        raise InterruptedError(path)
 
 
 def hash_tree(

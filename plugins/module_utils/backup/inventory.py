@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import re
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Iterable
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import METADATA_FILES, BackupMetadata
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.redo import Problem

@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Mapping
+from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import write_json
@@ -143,7 +144,8 @@ def _expect(value: dict[str, Any], names: tuple[str, ...], kind: type, optional:
         found = value.get(name)
         if found is None and optional:
             continue
-        if not isinstance(found, kind) or (kind is int and (isinstance(found, bool) or found < 0)):
+        negative = isinstance(found, int) and found < 0
+        if not isinstance(found, kind) or negative or (kind is int and isinstance(found, bool)):
             raise ValueError(f"{name} is {'missing' if found is None else 'not ' + kind.__name__}")
 
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Mapping
+from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.version import ServerVersion, parse_version
@@ -127,7 +128,7 @@ def parse_size(text: str) -> int:
     match = re.fullmatch(r"\s*(\d+)\s*([kKmMgGtT]?)\s*", text)
     if match is None:
         raise ValueError(f"not a size: {text!r}")
-    return int(match.group(1)) * 1024 ** (" kmgt".index(match.group(2).lower() or " "))
+    return int(match.group(1)) << 10 * " kmgt".index(match.group(2).lower() or " ")
 
 
 def parse_pairs(text: str) -> dict[str, str]:

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.memory import memory_argument
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import (

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Mapping
+from typing import Any, Callable
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.hashing import hash_tree
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
@@ -20,7 +21,11 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest im
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.memory import memory_argument
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import BackupMetadata
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.prepare import missing_export, prepare_directory, tool_for
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.prepare import (
+    missing_export,
+    prepare_directory,
+    tool_for,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import (
     Proof,
     inspect_backup,
@@ -103,7 +108,11 @@ def run(params: Mapping[str, Any], ctx: Context, copy_tree: CopyTree | None = No
             if planned.needed and params.get("state_dir"):
                 stack.enter_context(exclusive(params["state_dir"], planned.source, "prepare"))
         if not planned.needed:
-            return {**_result(planned.proof, planned.manifest, planned.target), "changed": False, "log_path": ctx.log_path}
+            return {
+                **_result(planned.proof, planned.manifest, planned.target),
+                "changed": False,
+                "log_path": ctx.log_path,
+            }
         try:
             result = _to_dest(planned, params, ctx, copy_tree) if planned.place else _in_place(planned, params, ctx)
         except OSError as error:
@@ -148,9 +157,7 @@ def _plan(params: Mapping[str, Any]) -> _Plan:
     return _Plan(source, proof, meta, manifest, tool, place, resumed, needed)
 
 
-def _done_before(
-    target: str, meta: BackupMetadata, params: Mapping[str, Any]
-) -> tuple[Proof, Manifest | None] | None:
+def _done_before(target: str, meta: BackupMetadata, params: Mapping[str, Any]) -> tuple[Proof, Manifest | None] | None:
     """Recognise the copy that an earlier run of the same task made."""
     if not os.path.isdir(target) or not os.listdir(target):
         return None
@@ -194,9 +201,7 @@ def _in_place(planned: _Plan, params: Mapping[str, Any], ctx: Context) -> dict[s
         if planned.resumed:
             ctx.log("an earlier prepare of this directory did not end; it is done again")
         marker.set("This directory is being prepared by dba.mariabackup. If no run is under way, run it again.\n")
-        prepare_directory(
-            planned.source, ctx, params, again=planned.resumed, extra_args=params.get("extra_args") or ()
-        )
+        prepare_directory(planned.source, ctx, params, again=planned.resumed, extra_args=params.get("extra_args") or ())
     with ctx.phase("verify"):
         proof, manifest = _describe(planned, planned.source, params, ctx)
     with ctx.phase("commit"):
@@ -207,9 +212,7 @@ def _in_place(planned: _Plan, params: Mapping[str, Any], ctx: Context) -> dict[s
     return _result(proof, manifest, planned.source)
 
 
-def _describe(
-    planned: _Plan, directory: str, params: Mapping[str, Any], ctx: Context
-) -> tuple[Proof, Manifest | None]:
+def _describe(planned: _Plan, directory: str, params: Mapping[str, Any], ctx: Context) -> tuple[Proof, Manifest | None]:
     """Prove the prepared directory and write down what it is now."""
     proof = inspect_backup(directory, marked_by_caller=True)
     proof.require("The tool reports success, but the result cannot be trusted. Begin again from the backup.")

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Callable, Sequence
+from typing import Callable
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.hashing import hash_tree
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import (
@@ -234,7 +235,9 @@ def _description_problems(meta: BackupMetadata, files: dict[str, int]) -> list[P
     """Check what the backup says of itself (pure)."""
     problems: list[Problem] = []
     if "info" not in meta.names:
-        problems.append(Problem("The info file is missing (xtrabackup_info or mariadb_backup_info): the run was aborted."))
+        problems.append(
+            Problem("The info file is missing (xtrabackup_info or mariadb_backup_info): the run was aborted.")
+        )
     elif meta.end_time is None or meta.server_version is None:
         problems.append(Problem(f"{meta.names['info']} is not whole: the run was aborted.", meta.names["info"]))
     if CONFIG_FILE not in files:

@@ -166,7 +166,9 @@ def check_raw_redo(directory: str, meta: BackupMetadata) -> list[Problem]:
 
 def _cut(size: int, expected: int, path: str, last: int) -> Problem:
     what = "was cut" if size < expected else "is too long"
-    return Problem(f"The redo log {what}: {REDO_FILE} has {size} bytes, {expected} are needed to reach LSN {last}.", path)
+    return Problem(
+        f"The redo log {what}: {REDO_FILE} has {size} bytes, {expected} are needed to reach LSN {last}.", path
+    )
 
 
 def flush_lsn(directory: str, meta: BackupMetadata) -> int | None:

@@ -9,11 +9,16 @@ import os
 import shutil
 import socket
 import time
-from contextlib import ExitStack, nullcontext
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import datetime, timezone
-from typing import Any, ContextManager, Mapping
+from typing import Any
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.hashing import CopyFollower, RunningHasher, hash_tree
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.hashing import (
+    CopyFollower,
+    RunningHasher,
+    hash_tree,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import IGNORED_DIRECTORIES
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import FileEntry, Manifest, safe_layout
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.prepare import prepare_directory
@@ -140,7 +145,7 @@ def _run_backup(planned: Plan, params: Mapping[str, Any], ctx: Context, hasher: 
     login = planned.login
     # A file in memory is needed only for what must not be an argument or an option file of its own.
     private = login.password is not None or login.option_file is not None
-    source: ContextManager[tuple[str | None, int]] = (
+    source: AbstractContextManager[tuple[str | None, int]] = (
         private_option_file(login, params.get("defaults_file"))
         if private
         else nullcontext((params.get("defaults_file"), -1))
@@ -171,6 +176,7 @@ def _run_backup(planned: Plan, params: Mapping[str, Any], ctx: Context, hasher: 
                     continue
             if hasher is not None:
                 hasher.add(names)
+                hasher.follow(follower.growing())
             ctx.progress(min(done, total) if total else done, total)
 
         outcome = run_tool(argv, ctx.log_path, on_tick=tick, pass_fds=[fd] if fd >= 0 else [])
@@ -194,9 +200,7 @@ def _drop_foreign(directory: str) -> None:
                 shutil.rmtree(path)
 
 
-def _entries(
-    proof: Proof, hasher: RunningHasher | None, checksum: str, ctx: Context
-) -> dict[str, FileEntry]:
+def _entries(proof: Proof, hasher: RunningHasher | None, checksum: str, ctx: Context) -> dict[str, FileEntry]:
     if checksum == "none":
         return {name: FileEntry(size) for name, size in proof.files.items()}
     threads = min(4, os.cpu_count() or 1)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Mapping
+from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
     Manifest,
@@ -94,7 +95,11 @@ class Plan:
         checksums = "with SHA-256 of every file" if checksum_of(params) == "sha256" else "without checksums"
         found.append({"phase": "verify", "action": "prove the backup from its bytes", "detail": checksums})
         found.append(
-            {"phase": "commit", "action": f"put it in place as {self.place.target}", "detail": "synced, with its manifest"}
+            {
+                "phase": "commit",
+                "action": f"put it in place as {self.place.target}",
+                "detail": "synced, with its manifest",
+            }
         )
         return found
 

@@ -53,8 +53,10 @@ class Workplace:
     """The target directory of a run, and the place where the run works until it is proven."""
 
     def __init__(self, target_dir: str) -> None:
-        """Args:
-        target_dir: absolute path; where it is a symbolic link, the directory behind it is meant.
+        """Look where the place would be; changes nothing.
+
+        Args:
+            target_dir: absolute path; where it is a symbolic link, the directory behind it is meant.
         """
         self.target = os.path.realpath(target_dir)
         self.inside = os.path.ismount(self.target)
@@ -248,8 +250,10 @@ class PreparingMarker:
     """Stands beside a backup while it is prepared in place: a killed run must not look like a finished one."""
 
     def __init__(self, path: str) -> None:
-        """Args:
-        path: the marker, of ``proof.preparing_marker``.
+        """Name the marker.
+
+        Args:
+            path: the marker, of ``proof.preparing_marker``.
         """
         self.path = path
 

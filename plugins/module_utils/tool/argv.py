@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Sequence
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.options import check_extra_args
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Iterable
 
 COMPLETED = "completed OK!"
 TAIL_LINES = 20
@@ -26,7 +26,9 @@ _MISSING_PRIVILEGE = re.compile(r"missing required privilege ([A-Z ]+?) on (\S+)
 _DENIED_PRIVILEGES = re.compile(r"you need \(at least one of\) the (.+?) privilege\(s\) for this operation")
 _DATABASE_DENIED = re.compile(r"(Access denied for user '[^']*'(?:@'[^']*')?[^\n]*)")
 # The tool shows the account's grants, with the hash of its password, when one is missing.
-_SECRET = re.compile(r"(IDENTIFIED (?:BY PASSWORD|BY|(?:VIA|WITH) \S+ (?:USING|AS|BY)) )(?:PASSWORD\()?'[^']*'\)?(?: OR .*)?")
+_SECRET = re.compile(
+    r"(IDENTIFIED (?:BY PASSWORD|BY|(?:VIA|WITH) \S+ (?:USING|AS|BY)) )(?:PASSWORD\()?'[^']*'\)?(?: OR .*)?"
+)
 _LOG_OVERRUN = re.compile(r"Was only able to copy log from (\d+) to (\d+), not (\d+)")
 
 

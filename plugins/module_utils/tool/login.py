@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import pwd
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Iterator, Mapping
+from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 

@@ -11,13 +11,19 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import Callable, Iterable, Iterator, Sequence
+from typing import Callable
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.tool.log import LogReader, LogReport, explain, hide_secrets
+from ansible_collections.dba.mariabackup.plugins.module_utils.tool.log import (
+    LogReader,
+    LogReport,
+    explain,
+    hide_secrets,
+)
 
 NICE = 10
 OOM_SCORE_ADJ = 500
@@ -94,11 +100,12 @@ def ends_on_signal() -> Iterator[None]:
     def stop(number: int, _frame: FrameType | None) -> None:
         raise _Stopped(number)
 
-    changed: dict[int, object] = {}
+    changed: list[signal.Signals] = []
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is signal.SIG_DFL:
-                changed[number] = signal.signal(number, stop)
+                signal.signal(number, stop)
+                changed.append(number)
     try:
         yield
     except _Stopped as stopped:

@@ -33,9 +33,7 @@ def ibd(pages: int, flags: int = 0x15) -> bytes:
 
 def sample(version: str, state: str, encrypted: bool = False) -> dict[str, Any]:
     return next(
-        one
-        for one in SAMPLES
-        if (one["version"], one["state"], one["encrypted"]) == (version, state, encrypted)
+        one for one in SAMPLES if (one["version"], one["state"], one["encrypted"]) == (version, state, encrypted)
     )
 
 
@@ -64,9 +62,7 @@ class Builder:
         for name, text in one["files"].items():
             (self.path / name).write_text(text)
         redo = one["redo"]
-        write_sparse(
-            self.path / "ib_logfile0", redo["size"], bytes.fromhex(redo["head"]), bytes.fromhex(redo["tail"])
-        )
+        write_sparse(self.path / "ib_logfile0", redo["size"], bytes.fromhex(redo["head"]), bytes.fromhex(redo["tail"]))
         write_sparse(self.path / "ibdata1", 12 * 1024 * 1024, bytes.fromhex(one["ibdata1"]))
         shop = self.path / "shop"
         shop.mkdir()

@@ -61,7 +61,9 @@ def test_place() -> None:
 
 
 def test_secrets_stay_out_of_the_layout() -> None:
-    assert safe_layout({"file_key_management_filekey": "geheim", "innodb_page_size": "4096"}) == {"innodb_page_size": "4096"}
+    assert safe_layout({"file_key_management_filekey": "geheim", "innodb_page_size": "4096"}) == {
+        "innodb_page_size": "4096"
+    }
 
 
 def change(**values: Any) -> dict[str, Any]:

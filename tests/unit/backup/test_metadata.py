@@ -75,7 +75,9 @@ def test_damaged_checkpoints(text: str, says: str) -> None:
 
 
 def test_info_with_a_long_gtid_list() -> None:
-    pairs = parse_pairs("name = \nbinlog_pos = filename 'a', position '4', GTID of the last change '0-1-2,\n1-1-5'\nend_time = x\n")
+    pairs = parse_pairs(
+        "name = \nbinlog_pos = filename 'a', position '4', GTID of the last change '0-1-2,\n1-1-5'\nend_time = x\n"
+    )
     assert pairs["name"] == ""
     assert pairs["binlog_pos"].endswith("'0-1-2,1-1-5'")
     assert pairs["end_time"] == "x"

@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.hashing import hash_file
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import decode_name, tablespace_bytes, take_inventory
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import (
+    decode_name,
+    tablespace_bytes,
+    take_inventory,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import FileEntry, Manifest
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import inspect_backup, preparing_marker
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
@@ -156,7 +160,9 @@ def test_partial_incremental_compressed(builder) -> None:
     assert any("--compress" in text for text in texts(path))
     info.write_text(whole)
     checkpoints = path / "xtrabackup_checkpoints"
-    checkpoints.write_text(checkpoints.read_text().replace("full-backuped", "incremental").replace("from_lsn = 0", "from_lsn = 9"))
+    checkpoints.write_text(
+        checkpoints.read_text().replace("full-backuped", "incremental").replace("from_lsn = 0", "from_lsn = 9")
+    )
     (path / "shop" / "t.ibd.delta").write_text("")
     found = texts(path)
     assert "It is an incremental backup; a full one is needed." in found
@@ -268,7 +274,7 @@ def test_require_tells_everything(builder) -> None:
     path = builder()
     for name in ("ibdata1", "backup-my.cnf"):
         (path / name).unlink()
-    with pytest.raises(MariabackupError, match="backup-my.cnf is missing.*ibdata1 is missing") as caught:
+    with pytest.raises(MariabackupError, match=r"backup-my\.cnf is missing.*ibdata1 is missing") as caught:
         inspect_backup(str(path)).require("Take another.")
     assert caught.value.action == "Take another."
     assert len(caught.value.details["problems"]) == 2

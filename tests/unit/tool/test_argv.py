@@ -91,4 +91,9 @@ def test_extra_args_are_checked(build) -> None:
 
 
 def test_mask() -> None:
-    assert mask([TOOL, "--password=x", "--user=u", "--password"]) == [TOOL, "--password=********", "--user=u", "--password"]
+    assert mask([TOOL, "--password=x", "--user=u", "--password"]) == [
+        TOOL,
+        "--password=********",
+        "--user=u",
+        "--password",
+    ]

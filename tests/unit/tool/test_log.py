@@ -83,8 +83,11 @@ def test_the_tool_lies_about_a_missing_redo_log_and_another_series() -> None:
     [
         ("mariadb-backup: Error writing file '/b/t.ibd' (errno: 28 \"No space left on device\")", "disk is full"),
         ("2026-01-01 10:00:00 0 [ERROR] InnoDB: Operating system error number 24 in a file operation.", "InnoDB: Oper"),
-        ("[01] 2026-01-01 10:00:00 Error: cannot open ./t/x.frm: (errno: 24 \"Too many open files\")", "descriptors"),
-        ("2026-01-01 10:00:00 0 [ERROR] InnoDB: Unsupported redo log format. The redo log was created with 10.4.", "format"),
+        ('[01] 2026-01-01 10:00:00 Error: cannot open ./t/x.frm: (errno: 24 "Too many open files")', "descriptors"),
+        (
+            "2026-01-01 10:00:00 0 [ERROR] InnoDB: Unsupported redo log format. The redo log was created with 10.4.",
+            "format",
+        ),
         ("[00] FATAL ERROR: 2026-01-01 10:00:00 failed to execute query BACKUP LOCK: Server has gone away", "broke"),
         (
             "[00] 2026-01-01 10:00:00 Was only able to copy log from 100 to 200, not 300; try increasing innodb_log_file_size",

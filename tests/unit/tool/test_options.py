@@ -16,7 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.tool.login import Login, option_text, private_option_file, quote_value
+from ansible_collections.dba.mariabackup.plugins.module_utils.tool.login import (
+    Login,
+    option_text,
+    private_option_file,
+    quote_value,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.options import (
     check_extra_args,
     check_option_groups,

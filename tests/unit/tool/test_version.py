@@ -49,7 +49,11 @@ def version(text: str):
 
 @pytest.mark.parametrize(
     ("tool", "server", "says"),
-    [("10.11.18", "11.8.6", "series differ"), ("11.8.6", "10.11.18", "series differ"), ("10.11.17", "10.11.18", "older")],
+    [
+        ("10.11.18", "11.8.6", "series differ"),
+        ("11.8.6", "10.11.18", "series differ"),
+        ("10.11.17", "10.11.18", "older"),
+    ],
 )
 def test_tool_that_does_not_fit_the_server(tool: str, server: str, says: str) -> None:
     with pytest.raises(MariabackupError, match=says) as caught:
