@@ -51,7 +51,8 @@ class Journal:
     Keys: ``version``, ``id``, ``run_id`` (the caller's name for the run, or None), ``state``, ``phase``,
     ``direction``, ``boot_id``, ``datadir``, ``options`` (of the service, for later runs and the repair), ``source``,
     ``situation`` (what later phases need of the plan), ``members``, ``steps``, ``back_steps``, ``lock_files``, ``survey``
-    (how the service was found), ``had_data``, ``deleted``, ``stopped_at``, ``result``.
+    (how the service was found), ``had_data``, ``deleted`` (first), ``binlog_end`` (of the deleted
+    history), ``stopped_at``, ``result``.
     """
 
     def __init__(self, path: str, data: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
@@ -16,7 +17,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.restore.host impor
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching import members_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.server import error_log, proc
-from ansible_collections.dba.mariabackup.plugins.module_utils.server.binlog_end import read_binlog_end
+from ansible_collections.dba.mariabackup.plugins.module_utils.server.binlog_end import BinlogEnd, read_binlog_end
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.greeting import socket_path
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.gtid import (
     BLIND_MARGIN,
@@ -46,6 +47,21 @@ def opened_by_others(service: Service) -> bool:
     return pid is not None and not set(RESTRICTIONS) <= set(proc.argv_of(pid))
 
 
+def remember_binlog_end(journal: Journal, host: Host) -> None:
+    """Journal where the old history ends, before its binary logs are deleted; the server is stopped."""
+    if journal.get("binlog_end") is None:
+        end = read_binlog_end(host.options)
+        journal.write(binlog_end={**asdict(end), "state": [str(gtid) for gtid in end.state]})
+
+
+def _binlog_end(journal: Journal, host: Host) -> BinlogEnd:
+    """Return where the old history ends: from the files, or from the journal where they were deleted first."""
+    remembered = journal.get("binlog_end")
+    if remembered is None:
+        return read_binlog_end(host.options)
+    return BinlogEnd(**{**remembered, "state": parse_list(",".join(remembered["state"]))})
+
+
 def stage_gtid_state(journal: Journal, host: Host, params: Mapping[str, Any], ctx: Context) -> None:
     """Put the GTID state into the staged set, as the file from which the server reads it at its first start.
 
@@ -62,7 +78,7 @@ def stage_gtid_state(journal: Journal, host: Host, params: Mapping[str, Any], ct
     else:
         target = os.path.join(staged[host.layout.datadir], os.path.relpath(logs.state, host.layout.datadir))
     known = journal["situation"]
-    end = read_binlog_end(host.options)
+    end = _binlog_end(journal, host)
     if params["gtid_state"] == "backup":
         text = format_state(parse_list(known["backup_gtid"] or ""))
     else:

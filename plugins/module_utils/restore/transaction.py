@@ -212,11 +212,12 @@ class Restore:
             return self.begin(None)
         if way == resume.DISCARD or (way == resume.SWITCH and not staging.is_staged(earlier)):
             staging.discard(earlier, self.ctx)
-            # Where the old data was deleted first the server is held, and must be until the new data is there.
-            if self.host.service.held() and not earlier.get("deleted"):
+            if earlier.get("deleted"):
+                return self.begin(earlier)
+            if self.host.service.held():
                 wayback.serve_again(earlier, self.host.service, self.params)
             earlier.write(state=journals.RETURNED)
-            return self.begin(earlier.get("survey") if earlier.get("deleted") else None)
+            return self.begin(None)
         if os.path.realpath(self.params["target_dir"]) != earlier["source"]["path"]:
             raise MariabackupError(
                 f"A restore of {earlier['source']['path']} ({earlier['id']}) is unfinished, in its phase {earlier['phase']}.",
@@ -227,8 +228,13 @@ class Restore:
             return self.switch(earlier)
         return self.bring_up(earlier, checked=way == resume.COMMIT)
 
-    def begin(self, survey: dict[str, Any] | None) -> dict[str, Any]:
-        """Plan and do a new run."""
+    def begin(self, heir_of: Journal | None) -> dict[str, Any]:
+        """Plan and do a new run.
+
+        Args:
+            heir_of: an interrupted run that deleted the old data first. The new one inherits what nothing on the disk
+                tells any more, and the hold, which lasts until there is data again.
+        """
         identity = journals.new_run_id()
         with self.ctx.phase("plan"):
             situation = facts.gather(self.params, self.ctx, self.host, write=True)
@@ -236,6 +242,11 @@ class Restore:
             refuse(plan)
             for warning in plan.warnings:
                 self.ctx.warn(warning)
+            summary = facts.summary(situation)
+            inherited: dict[str, Any] = {"survey": None}
+            if heir_of is not None:
+                inherited = {key: heir_of.get(key) for key in ("survey", "deleted", "stopped_at", "binlog_end")}
+                summary["gtids"] = [*heir_of["situation"]["gtids"], *summary["gtids"]]
             journal = self.journal = journals.create(
                 self.ctx.state_dir,
                 self.host.layout.datadir,
@@ -244,13 +255,16 @@ class Restore:
                 run_id=self.params["run_id"],
                 options={name: self.params[name] for name in SERVICE_OPTIONS},
                 source={"path": situation.source.path, "backup_id": situation.source.backup_id},
-                situation=facts.summary(situation),
+                situation=summary,
                 members=[member.as_dict() for member in plan.members],
                 lock_files=list(self.host.layout.lock_files),
-                survey=survey,
                 had_data=situation.has_data,
                 result=known_result(situation, plan, self.params),
+                **inherited,
             )
+            if heir_of is not None:
+                make_durable_hold(journal, self.host.service, self.params["_runner"])
+                heir_of.write(state=journals.RETURNED)
             self.ctx.point("plan-after")
         delete_first = self.params["existing_data"] == "delete_first" and situation.has_data
         try:
@@ -276,6 +290,7 @@ class Restore:
         with self.phase(journal, "delete"):
             hold_and_stop(journal, self.host.service, self.ctx, self.params["stop_timeout"])
             make_durable_hold(journal, self.host.service, self.params["_runner"])
+            opening.remember_binlog_end(journal, self.host)
             journal.write(deleted=True)
             staging.delete_old(journal, self.ctx)
 
