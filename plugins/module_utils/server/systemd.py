@@ -105,7 +105,11 @@ class SystemdService(SystemdUnit):
         for path in self._hold_drop_ins(PERMANENT):
             remove(path, gone)
         remove(os.path.join(PERMANENT, "multi-user.target.wants", self._repair_unit), gone)
-        remove(os.path.join(PERMANENT, self._repair_unit), gone)
+        repair = os.path.join(PERMANENT, self._repair_unit)
+        if os.path.lexists(repair):
+            # A repair that could do nothing has failed, and systemd would show that for as long as the machine is up.
+            systemctl("reset-failed", self._repair_unit)
+        remove(repair, gone)
         return gone
 
     def _clear(self, *, restrictions: bool, triggers: bool = True) -> list[str]:
