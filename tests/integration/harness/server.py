@@ -48,13 +48,14 @@ pkill -KILL -x 'mariadbd|mysqld|mariadb-backup|mariabackup' || true
 """
 _CLEAR = """
 chattr -R -i -a {datadir} 2>/dev/null || true
-rsync -a --delete --exclude=/etc/hosts --exclude=/etc/mtab {tools}/pristine/etc/ /etc/
+changed=$(rsync -ai --delete --exclude=/hosts --exclude=/mtab {tools}/pristine/etc/ /etc/ | grep systemd || true)
 rsync -a --delete {tools}/pristine/root/ /root/
+changed=$changed$(ls -A /run/systemd/system /run/systemd/system.control /run/systemd/transient 2>/dev/null || true)
 rm -rf /run/systemd/system/* /run/systemd/system.control/* /run/systemd/transient/* /run/mysqld/*
 rm -rf /var/lib/mysql* /var/lib/.mysql* /var/lib/mariabackup* /srv/* /var/tmp/test-* /tmp/test-* {tools}/args-*
 for hidden in {tools}/hidden/*; do [ -e "$hidden" ] && mv "$hidden" /usr/bin/; done
 for place in /mnt/*; do mountpoint -q "$place" || rm -rf "$place"; done
-systemctl daemon-reload
+[ -z "$changed" ] || systemctl daemon-reload
 systemctl reset-failed
 """
 
