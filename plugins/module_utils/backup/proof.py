@@ -40,6 +40,16 @@ PREPARING_SUFFIX = ".preparing"
 _SHOWN = 10
 
 
+def find_encryption_plugin(plugin_load: str) -> str | None:
+    """Return the plugin in a ``plugin_load`` of ``backup-my.cnf`` that encrypts.
+
+    The plugins which compress pages are in it as well, whether a table uses them or not (Debian installs them with the
+    server): ``provider_bzip2=provider_bzip2;provider_lz4=provider_lz4``.
+    """
+    names = (entry.split("=")[0].strip() for entry in plugin_load.strip("\"'").split(";"))
+    return next((name for name in names if name and not name.startswith("provider_")), None)
+
+
 @dataclass
 class Proof:
     """What was found in a directory.
@@ -101,8 +111,7 @@ class Proof:
         """``file_key_management`` and the like, as the backup's ``backup-my.cnf`` names it."""
         if self.metadata is None:
             return None
-        value = self.metadata.options.get("plugin_load", "").split("=")[0].strip()
-        return value or None
+        return find_encryption_plugin(self.metadata.options.get("plugin_load", ""))
 
     @property
     def server(self) -> ServerVersion | None:

@@ -17,7 +17,11 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory i
     take_inventory,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import FileEntry, Manifest
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import inspect_backup, preparing_marker
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import (
+    find_encryption_plugin,
+    inspect_backup,
+    preparing_marker,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 
 from .conftest import frm, ibd
@@ -68,6 +72,20 @@ def test_encryption_is_told(builder, version: str) -> None:
     assert proof.ok
     assert proof.redo_encrypted
     assert proof.encryption_plugin == "file_key_management"
+
+
+@pytest.mark.parametrize(
+    ("plugin_load", "plugin"),
+    [
+        ("", None),
+        ("file_key_management=file_key_management", "file_key_management"),
+        ("provider_bzip2=provider_bzip2;provider_lz4=provider_lz4", None),
+        ("provider_lz4=provider_lz4;hashicorp_key_management=hashicorp_key_management", "hashicorp_key_management"),
+        (";file_key_management=file_key_management", "file_key_management"),
+    ],
+)
+def test_compression_is_no_encryption(plugin_load: str, plugin: str | None) -> None:
+    assert find_encryption_plugin(plugin_load) == plugin
 
 
 def test_lost_and_found_and_staged_sets_do_not_count(builder) -> None:
