@@ -158,6 +158,9 @@ class Server:
             self.configure(**options)
         if start:
             self.start_server()
+        if self.host.spec.disk:
+            # What a test starts with must survive the power cut that the test is about.
+            self.run("sync")
 
     def rest(self) -> None:
         """Kill what a test has left running, so that it costs nothing until the next reset."""
