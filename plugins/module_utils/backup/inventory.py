@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import METADATA_FILES, BackupMetadata
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.redo import Problem
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.redo import KEPT_REDO_FILE, Problem
 
 # A mount point has it from birth. What a restore on a mount point stages stands in the other.
 IGNORED_DIRECTORIES = ("lost+found", ".mariabackup")
@@ -70,7 +70,7 @@ def take_inventory(directory: str) -> Inventory:
                     if not part and not entry.name.startswith(("#", ".")):
                         found.schemas.append(decode_name(entry.name))
                 elif entry.is_file(follow_symlinks=False):
-                    if not part and entry.name == INCOMPLETE_MARKER:
+                    if not part and entry.name in (INCOMPLETE_MARKER, KEPT_REDO_FILE):
                         continue
                     status = entry.stat(follow_symlinks=False)
                     found.files[name] = status.st_size

@@ -16,6 +16,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata im
     read_metadata,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.redo import (
+    check_interrupted_redo,
     check_prepared_redo,
     check_raw_redo,
     read_redo_header,
@@ -80,7 +81,7 @@ def prepare_directory(
             raise MariabackupError(f"{path} is not prepared completely: {problems[0]}", _DAMAGED)
         return False
     if not meta.prepared:
-        problems = check_raw_redo(path, meta)
+        problems = check_interrupted_redo(path, meta) if again else check_raw_redo(path, meta)
         if problems:
             raise MariabackupError(f"The backup in {path} cannot be prepared: {problems[0]}", "Use another backup.")
     tool = tool_for(params, meta)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest im
     write_manifest,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.memory import memory_argument
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import BackupMetadata
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import REDO_FILE, BackupMetadata
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.prepare import (
     missing_export,
     prepare_directory,
@@ -31,11 +32,17 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof impor
     inspect_backup,
     preparing_marker,
 )
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.redo import (
+    KEPT_REDO_FILE,
+    check_prepared_redo,
+    check_raw_redo,
+    read_redo_header,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.space import Estimate, check_space, human
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.workplace import PreparingMarker, Workplace
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.files import sync_file_system
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import fsync_path, sync_file_system
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive, probe
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.find import Tool
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.options import check_extra_args
@@ -134,7 +141,7 @@ def _plan(params: Mapping[str, Any]) -> _Plan:
     manifest = read_manifest(manifest_path(source))
     resumed = os.path.lexists(preparing_marker(source))
     # What an interrupted run left matches no manifest; its whole redo log is what can still be proven.
-    proof = inspect_backup(source, manifest=None if resumed else manifest, marked_by_caller=resumed and in_place)
+    proof = inspect_backup(source, manifest=None if resumed else manifest, resuming=resumed and in_place)
     meta = proof.require()
     exported = bool(params.get("export")) and bool(missing_export(source))
     place: Workplace | None = None
@@ -179,7 +186,7 @@ def _to_dest(planned: _Plan, params: Mapping[str, Any], ctx: Context, copy_tree:
     place.open()
     try:
         with ctx.phase("copy"):
-            copy_tree(planned.source, place.directory)
+            _copy(planned.source, place, copy_tree)
         with ctx.phase("prepare"):
             prepare_directory(place.directory, ctx, params, extra_args=params.get("extra_args") or ())
         with ctx.phase("verify"):
@@ -191,6 +198,19 @@ def _to_dest(planned: _Plan, params: Mapping[str, Any], ctx: Context, copy_tree:
     return _result(proof, manifest, place.target)
 
 
+def _copy(source: str, place: Workplace, copy_tree: CopyTree) -> None:
+    """Copy the backup; a mount point is not empty (our marker, lost+found), so there it goes through a directory."""
+    if not place.inside:
+        copy_tree(source, place.directory)
+        return
+    staging = os.path.join(place.directory, ".mariabackup-copy")
+    os.mkdir(staging, 0o700)
+    copy_tree(source, staging)
+    for name in os.listdir(staging):
+        os.rename(os.path.join(staging, name), os.path.join(place.directory, name))
+    os.rmdir(staging)
+
+
 def _in_place(planned: _Plan, params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
     marker = PreparingMarker(preparing_marker(planned.source))
     if not planned.resumed and params.get("verify_checksums") and planned.manifest is not None:
@@ -200,7 +220,9 @@ def _in_place(planned: _Plan, params: Mapping[str, Any], ctx: Context) -> dict[s
     with ctx.phase("prepare"):
         if planned.resumed:
             ctx.log("an earlier prepare of this directory did not end; it is done again")
+            _bring_back_redo(planned.source, planned.meta)
         marker.set("This directory is being prepared by dba.mariabackup. If no run is under way, run it again.\n")
+        _keep_redo(planned.source)
         prepare_directory(planned.source, ctx, params, again=planned.resumed, extra_args=params.get("extra_args") or ())
     with ctx.phase("verify"):
         proof, manifest = _describe(planned, planned.source, params, ctx)
@@ -208,8 +230,47 @@ def _in_place(planned: _Plan, params: Mapping[str, Any], ctx: Context) -> dict[s
         sync_file_system(planned.source)
         if manifest is not None:
             write_manifest(manifest_path(planned.source), manifest)
+        _drop_kept_redo(planned.source)
         marker.clear()
     return _result(proof, manifest, planned.source)
+
+
+def _keep_redo(directory: str) -> None:
+    """Keep the log under a second name: the tool of 10.8 and later removes it shortly before it is done.
+
+    A killed run could not be taken up again from there (seen on 10.11). The tool of 10.5 to 10.7 truncates it where
+    it lies, but only after the system tablespace says that all was applied.
+    """
+    header = read_redo_header(directory)
+    if header is None or header.kind != "stream" or not header.creator.startswith("Backup"):
+        return
+    kept = os.path.join(directory, KEPT_REDO_FILE)
+    if os.path.lexists(kept):
+        return
+    source = os.path.join(directory, REDO_FILE)
+    try:
+        os.link(source, kept)
+    except OSError:
+        shutil.copyfile(source, f"{kept}.tmp")
+        os.rename(f"{kept}.tmp", kept)
+    fsync_path(directory)
+
+
+def _bring_back_redo(directory: str, meta: BackupMetadata) -> None:
+    """Put the kept log back where a killed run had removed its own and left nothing that can be used."""
+    if meta.prepared and not check_prepared_redo(directory, meta):
+        return
+    if not check_raw_redo(directory, meta) or check_raw_redo(directory, meta, KEPT_REDO_FILE):
+        return
+    os.rename(os.path.join(directory, KEPT_REDO_FILE), os.path.join(directory, REDO_FILE))
+
+
+def _drop_kept_redo(directory: str) -> None:
+    for name in (KEPT_REDO_FILE, f"{KEPT_REDO_FILE}.tmp"):
+        try:
+            os.unlink(os.path.join(directory, name))
+        except FileNotFoundError:
+            continue
 
 
 def _describe(planned: _Plan, directory: str, params: Mapping[str, Any], ctx: Context) -> tuple[Proof, Manifest | None]:

@@ -29,6 +29,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata im
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.redo import (
     Problem,
+    check_interrupted_redo,
     check_prepared_redo,
     check_raw_redo,
     read_redo_header,
@@ -150,6 +151,7 @@ def inspect_backup(
     verify_checksums: bool = False,
     exact: bool = False,
     marked_by_caller: bool = False,
+    resuming: bool = False,
     threads: int | None = None,
     on_bytes: Callable[[int], None] | None = None,
 ) -> Proof:
@@ -160,6 +162,7 @@ def inspect_backup(
         verify_checksums: read every file and compare it with the manifest.
         exact: for a full backup that was prepared alone: the data must be exactly at its end.
         marked_by_caller: the markers of an unfinished run are the caller's own, and do not count.
+        resuming: the caller will prepare this half prepared directory again: accept what that can mend.
         threads: how many files are read at once; default: the number of processors.
         on_bytes: called with the bytes read so far when checksums are verified.
 
@@ -169,7 +172,7 @@ def inspect_backup(
     if not os.path.isdir(path):
         raise MariabackupError(f"{path} is not a directory.", "Name the directory of a backup.")
     proof = Proof(path, manifest=manifest)
-    if os.path.lexists(preparing_marker(path)) and not marked_by_caller:
+    if os.path.lexists(preparing_marker(path)) and not (marked_by_caller or resuming):
         proof.problems.append(
             Problem(
                 "It is half prepared: a run that prepared it in place did not end. Prepare it again (in_place: true).",
@@ -179,7 +182,7 @@ def inspect_backup(
         # Its files are between two states: a comparison with the manifest would only add noise.
         proof.manifest = None
     try:
-        _inspect(proof, marked_by_caller, verify_checksums, exact, threads or os.cpu_count() or 1, on_bytes)
+        _inspect(proof, marked_by_caller, resuming, verify_checksums, exact, threads or os.cpu_count() or 1, on_bytes)
     except OSError as error:
         raise MariabackupError(
             f"The backup {path} cannot be read: {error.strerror or error} ({error.filename}).",
@@ -191,6 +194,7 @@ def inspect_backup(
 def _inspect(
     proof: Proof,
     marked_by_caller: bool,
+    resuming: bool,
     verify_checksums: bool,
     exact: bool,
     threads: int,
@@ -210,7 +214,7 @@ def _inspect(
         return
     meta = proof.metadata
     proof.problems += _description_problems(meta, files)
-    proof.problems += leftover_problems(files, meta.prepared)
+    proof.problems += leftover_problems(files, meta.prepared and not resuming)
     proof.problems += [Problem(f"{name} is not a regular file.", name) for name in proof.inventory.others]
     if meta.incremental or meta.compressed:
         return
@@ -220,6 +224,8 @@ def _inspect(
     header = read_redo_header(path)
     proof.redo_encrypted = bool(header and header.encrypted)
     redo = check_prepared_redo(path, meta, exact) if meta.prepared else check_raw_redo(path, meta)
+    if resuming and redo:
+        redo = check_interrupted_redo(path, meta)
     proof.problems += redo
     proof.prepared = meta.prepared and not redo
     if proof.manifest is not None:

@@ -33,6 +33,8 @@ BLOCK = 512
 BLOCK_HEADER = 12
 BLOCKS_START = 2048
 STREAM_START = 12288
+# The redo log as it was, while a backup is prepared in place.
+KEPT_REDO_FILE = ".mariabackup-redo"
 PREPARED_RECORD = 16
 CHECKPOINT_RECORD = 12
 BLOCK_FRAME = 16  # header and trailer of a block
@@ -91,14 +93,14 @@ def parse_redo_header(head: bytes, size: int) -> RedoHeader:
     return RedoHeader(kind, encrypted, start, creator, size)
 
 
-def read_redo_header(directory: str) -> RedoHeader | None:
+def read_redo_header(directory: str, name: str = REDO_FILE) -> RedoHeader | None:
     """Read the header of the log in a backup; None when there is no log.
 
     Raises:
         OSError: it cannot be read.
     """
     try:
-        with open(os.path.join(directory, REDO_FILE), "rb") as stream:
+        with open(os.path.join(directory, name), "rb") as stream:
             return parse_redo_header(stream.read(64), os.fstat(stream.fileno()).st_size)
     except FileNotFoundError:
         return None
@@ -132,14 +134,14 @@ def block_problem(block: bytes, last_lsn: int, encrypted: bool = False) -> str |
     return None
 
 
-def check_raw_redo(directory: str, meta: BackupMetadata) -> list[Problem]:
+def check_raw_redo(directory: str, meta: BackupMetadata, name: str = REDO_FILE) -> list[Problem]:
     """Check that the log of a backup that is not prepared reaches ``last_lsn``, to the byte.
 
     Raises:
         OSError: the log cannot be read.
     """
-    path = os.path.join(directory, REDO_FILE)
-    header = read_redo_header(directory)
+    path = os.path.join(directory, name)
+    header = read_redo_header(directory, name)
     if header is None:
         return [Problem(f"The redo log {REDO_FILE} is missing.", path)]
     if header.kind == "empty":
@@ -162,6 +164,24 @@ def check_raw_redo(directory: str, meta: BackupMetadata) -> list[Problem]:
         stream.seek(-BLOCK, os.SEEK_END)
         text = block_problem(stream.read(BLOCK), last, header.encrypted)
     return [Problem(f"{REDO_FILE} does not end at LSN {last}: {text}.", path)] if text else []
+
+
+def check_interrupted_redo(directory: str, meta: BackupMetadata) -> list[Problem]:
+    """Check that a directory whose prepare was killed can be prepared again.
+
+    Applying a log twice does no harm, so all that it takes is a whole log. Killed at the very end the log is gone
+    while the metadata says ``full-backuped`` (seen on 10.11, which removes it before it writes the new one: hence
+    the kept one). 10.5 to 10.7 truncate it where it lies, once the system tablespace says that all was applied.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    problems = check_raw_redo(directory, meta)
+    if not problems or not check_raw_redo(directory, meta, KEPT_REDO_FILE):
+        return []
+    if uses_blocks(meta, read_redo_header(directory)) and (flush_lsn(directory, meta) or 0) >= meta.last_lsn:
+        return []
+    return problems
 
 
 def _cut(size: int, expected: int, path: str, last: int) -> Problem:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -213,7 +214,19 @@ def test_markers(builder) -> None:
     marker.unlink()
     Path(preparing_marker(str(path))).write_text("")
     assert any("It is half prepared" in text for text in texts(path))
-    assert texts(path, marked_by_caller=True) == []
+    assert texts(path, resuming=True) == []
+
+
+def test_a_killed_prepare_can_be_resumed_while_a_whole_log_is_there(builder) -> None:
+    path = builder()
+    Path(preparing_marker(str(path))).write_text("")
+    log = path / "ib_logfile0"
+    os.link(log, path / ".mariabackup-redo")
+    log.unlink()
+    assert any("ib_logfile0 is missing" in text for text in texts(path, marked_by_caller=True))
+    assert texts(path, resuming=True) == []
+    (path / ".mariabackup-redo").unlink()
+    assert any("ib_logfile0 is missing" in text for text in texts(path, resuming=True))
 
 
 def test_leftovers_of_prepare(builder) -> None:
