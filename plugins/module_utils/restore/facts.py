@@ -217,7 +217,7 @@ def _server(params: Mapping[str, Any], host: Host) -> ServerState:
         if running.galera is not None:
             topology.append(f"This server is a member of the Galera cluster {running.galera}.")
     else:
-        found = [name for name in _REPLICA_FILES if os.path.exists(os.path.join(host.layout.datadir, name))]
+        found = [name for name in _REPLICA_FILES if _holds_something(os.path.join(host.layout.datadir, name))]
         topology += [f"This server replicates from a primary: its datadir holds {name}." for name in found]
         if host.options.get("wsrep_on", "FALSE").upper() in ("TRUE", "ON", "1"):
             topology.append("This server's option files make it a member of a Galera cluster (wsrep_on).")
@@ -256,6 +256,14 @@ def _other_datadir(host: Host) -> tuple[str, ...]:
     if found == (expected.st_dev, expected.st_ino):
         return ()
     return (f"the server does not run in {host.layout.datadir}, which its option files name.",)
+
+
+def _holds_something(path: str) -> bool:
+    """Whether there is a file that is not empty; every server leaves an empty ``multi-master.info`` when it stops."""
+    try:
+        return os.path.getsize(path) > 0
+    except OSError:
+        return False
 
 
 def _conflicts(running: ServerFacts, layout: Layout) -> tuple[str, ...]:

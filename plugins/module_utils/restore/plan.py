@@ -219,7 +219,7 @@ def _about_topology(situation: Situation, options: Mapping[str, Any]) -> Iterato
         return
     for finding in situation.server.topology:
         yield Refusal(
-            finding, "Read the restore role's notes on topologies, then set topology: allow if this is what you want."
+            finding, "Decide what becomes of the other servers (docs/operations.md), then set topology: allow."
         )
     for gap in situation.server.unknown:
         yield Refusal(
