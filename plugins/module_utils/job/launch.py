@@ -10,11 +10,16 @@ import re
 import subprocess
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.job import registry, runner
-from ansible_collections.dba.mariabackup.plugins.module_utils.job.payload import runner_command
+from ansible_collections.dba.mariabackup.plugins.module_utils.job import registry
+from ansible_collections.dba.mariabackup.plugins.module_utils.job.payload import JOB, runner_command
+
+if TYPE_CHECKING:
+    # Never imported here, where it would only cost time: Ansible reads this line and puts the runner, with every
+    # operation, into the payload of each module that starts jobs.
+    from ansible_collections.dba.mariabackup.plugins.module_utils.job import runner  # noqa: F401 # pylint: disable=unused-import
 
 _START_GRACE = 30.0  # seconds a new process may take to claim its job on a loaded machine
 
@@ -108,5 +113,5 @@ def perform(operation: str, params: Mapping[str, Any], state_dir: str, instance:
     if directory is None:
         command = runner_command(state_dir)
         directory = registry.create_job(state_dir, operation, {**params, "_runner": command})
-        _start([*command, runner.JOB, directory], directory, instance)
+        _start([*command, JOB, directory], directory, instance)
     return wait(directory)

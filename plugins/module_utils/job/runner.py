@@ -16,12 +16,8 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.errors import Mari
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import read_json, write_json
 from ansible_collections.dba.mariabackup.plugins.module_utils.job import registry
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import OPERATIONS
+from ansible_collections.dba.mariabackup.plugins.module_utils.job.payload import JOB, REPAIR
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.repair import repair
-
-# The runner's two commands. Whoever starts the runner takes the names from here, which also puts this file into every
-# module's payload.
-JOB = "job"
-REPAIR = "repair"
 
 
 def _interrupted(number: int, _frame: object) -> None:
