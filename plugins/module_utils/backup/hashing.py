@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import queue
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import FileEntry
+from ansible_collections.dba.mariabackup.plugins.module_utils.tool.run import NICE
 
 _BUFFER = 1024 * 1024
 # A file younger than this when it is read may change again within the same tick of the file system's clock.
@@ -237,6 +239,9 @@ class RunningHasher:
         return known[0] == _stamp(status)
 
     def _work(self) -> None:
+        # On Linux this is the priority of one thread. The server comes first, and the tool no later than this.
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         buffer = bytearray(_BUFFER)
         while True:
             name = self._queue.get()
