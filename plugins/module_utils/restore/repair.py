@@ -9,7 +9,7 @@ import os
 import sys
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
-from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.swap import apply
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.swap import apply, plan_back
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import path_key
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive
@@ -19,6 +19,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal im
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching import (
     ALL,
     NONE,
+    members_of,
     steps_of,
     swap_state,
     undo_all,
@@ -34,6 +35,11 @@ def repair_set(journal: Journal, ctx: Context) -> bool:
     """
     if journal["direction"] == journals.BACK:
         back = steps_of(journal, "back_steps")
+        if not back and journal.get("swapped"):
+            # The power went between the hold and the first step; a server has run on the new set, so undoing the steps
+            # of the swap would not do.
+            back = plan_back(members_of(journal), steps_of(journal))
+            journal.write(back_steps=[step.as_dict() for step in back])
         if back:
             for step in back:
                 apply(step)
@@ -43,16 +49,17 @@ def repair_set(journal: Journal, ctx: Context) -> bool:
         return True
     steps = steps_of(journal)
     swapped = swap_state(journal)
+    old_data = journal["had_data"] and not journal.get("deleted")
     if journal.get("deleted") and swapped == NONE:
         return False
-    if swapped == ALL or (swapped != NONE and not journal["had_data"]):
+    if swapped == ALL or (swapped != NONE and not old_data):
         for step in steps:
             apply(step)
         journal.write(swapped=True)
-        if journal["had_data"] and not journal.get("deleted"):
+        if old_data:
             # The server will be opened on the new set before its commit: from now on a person decides.
             journal.write(state=journals.UNDECIDED)
-    elif journal["had_data"]:
+    elif old_data:
         undo_all(journal)
         if journal["phase"] == "swap":
             journal.write(phase="stop", steps=[])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore import journal as journals
-from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching import NONE, PARTIAL
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching import ALL, NONE, PARTIAL
 
 # What a resumed run does.
 DISCARD = "discard"  # nothing of the old set was touched: remove what was staged, begin anew
@@ -32,6 +32,8 @@ class Standing:
         swapped: how much of the swap the disk shows.
         had_data: there was old data.
         deleted: the old data was deleted first (``existing_data: delete_first``).
+        stale: what was staged cannot be used any more: it is gone, or a server was set up meanwhile where there was none.
+        back_begun: a part of the way back is done.
     """
 
     state: str
@@ -42,20 +44,25 @@ class Standing:
     swapped: str
     had_data: bool
     deleted: bool
+    stale: bool = False
+    back_begun: bool = False
 
 
 def decide(standing: Standing) -> str:
     """Return what a resumed run does; see the constants of this file."""
     if standing.state == journals.UNDECIDED:
         return UNDECIDED
+    written = standing.rebooted or standing.opened
+    kept = standing.had_data and not standing.deleted
     if standing.direction == journals.BACK:
-        return BACK
+        # Killed before the first step of the way back, the new set is still in place.
+        return UNDECIDED if standing.swapped == ALL and not standing.back_begun and written and kept else BACK
     if standing.phase == "commit":
         return COMMIT
     if standing.phase in ("plan", "verify-source", "delete", "stage", "prepare", "verify"):
         return DISCARD
-    if standing.phase == "stop" or standing.swapped in (NONE, PARTIAL):
+    if standing.swapped == NONE:
+        return DISCARD if standing.stale else SWITCH
+    if standing.swapped == PARTIAL:
         return SWITCH
-    if (standing.rebooted or standing.opened) and standing.had_data and not standing.deleted:
-        return UNDECIDED
-    return START
+    return UNDECIDED if written and kept else START

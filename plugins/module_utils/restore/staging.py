@@ -99,6 +99,12 @@ def is_staged(journal: Journal) -> bool:
     return all(os.path.isdir(member.staged) for member in members_of(journal))
 
 
+def has_server_data(journal: Journal) -> bool:
+    """Whether a server was set up in the datadir. What a server leaves that was started on an empty one does not count:
+    a reboot may have done that, and it never came up."""
+    return os.path.isdir(os.path.join(journal["datadir"], "mysql"))
+
+
 def stage(journal: Journal, situation: Situation, params: Mapping[str, Any], ctx: Context) -> None:
     """Place the backup, whole, in the staged datadir; checksums of the manifest are verified on the way."""
     members = members_of(journal)

@@ -54,6 +54,11 @@ def swap_state(journal: Journal) -> str:
     return ALL if journal.get("swapped") else _progress(steps_of(journal))
 
 
+def back_begun(journal: Journal) -> bool:
+    """Whether any step of the way back is done."""
+    return bool(journal.get("swapped_back")) or _progress(steps_of(journal, "back_steps")) != NONE
+
+
 def hold_and_stop(
     journal: Journal, service: Service, ctx: Context, timeout: float | None, *, kill: bool = False
 ) -> None:

@@ -30,6 +30,8 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal im
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.plan import Plan, make_plan
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.situation import Situation
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching import (
+    NONE,
+    back_begun,
     hold_and_stop,
     make_durable_hold,
     swap,
@@ -150,6 +152,8 @@ def standing(journal: Journal, host: Host) -> resume.Standing:
         swapped=swap_state(journal),
         had_data=journal["had_data"],
         deleted=bool(journal.get("deleted")),
+        stale=not staging.is_staged(journal) or (not journal["had_data"] and staging.has_server_data(journal)),
+        back_begun=back_begun(journal),
     )
 
 
@@ -205,12 +209,12 @@ class Restore:
         way = resume.decide(standing(earlier, self.host))
         self.ctx.log(f"run {earlier['id']} is unfinished ({earlier['phase']}, {earlier['direction']}): {way}")
         if way == resume.UNDECIDED:
-            earlier.write(state=journals.UNDECIDED)
+            earlier.write(state=journals.UNDECIDED, direction=journals.FORWARD)
             raise undecided_error(earlier)
         if way == resume.BACK:
             wayback.finish(earlier, self.host.service, self.ctx, self.params)
             return self.begin(None)
-        if way == resume.DISCARD or (way == resume.SWITCH and not staging.is_staged(earlier)):
+        if way == resume.DISCARD:
             staging.discard(earlier, self.ctx)
             if earlier.get("deleted"):
                 return self.begin(earlier)
@@ -309,16 +313,22 @@ class Restore:
     def switch(self, journal: Journal) -> dict[str, Any]:
         """Stop the old server and exchange the sets."""
         service = self.host.service
+        begun = swap_state(journal) != NONE
         try:
-            with self.phase(journal, "stop"):
-                hold_and_stop(journal, service, self.ctx, self.params["stop_timeout"])
-                opening.stage_gtid_state(journal, self.host, self.params, self.ctx)
+            if not begun:
+                with self.phase(journal, "stop"):
+                    hold_and_stop(journal, service, self.ctx, self.params["stop_timeout"])
+                    opening.stage_gtid_state(journal, self.host, self.params, self.ctx)
         except BaseException as error:
             with self.ctx.phase("back"):
                 self.give_up(journal, error)
             raise
         try:
             with self.phase(journal, "swap"):
+                if begun:
+                    # Killed between two steps: from here on only a whole set, old or new, may be served, and the files of
+                    # the new one are those which the steps name.
+                    hold_and_stop(journal, service, self.ctx, self.params["stop_timeout"])
                 swap(journal, service, self.ctx, self.params["_runner"])
         except BaseException as error:
             self.go_back(journal, error)

@@ -70,7 +70,27 @@ def test_a_healthy_server_is_committed_even_after_a_reboot() -> None:
 def test_the_way_back_is_always_finished_and_a_decision_is_never_taken_over() -> None:
     phases = (*BEFORE_STOP, "stop", "swap", "start", "health", "commit")
     for phase, swapped, rebooted in itertools.product(phases, (NONE, PARTIAL, ALL), (False, True)):
-        back = standing(phase=phase, swapped=swapped, rebooted=rebooted, direction=journal.BACK)
+        back = standing(phase=phase, swapped=swapped, rebooted=rebooted, direction=journal.BACK, back_begun=True)
         assert resume.decide(back) == resume.BACK
         undecided = standing(phase=phase, swapped=swapped, rebooted=rebooted, state=journal.UNDECIDED)
         assert resume.decide(undecided) == resume.UNDECIDED
+
+
+def test_a_staged_set_that_does_not_fit_any_more_is_made_anew() -> None:
+    assert resume.decide(standing(phase="swap", stale=True)) == resume.DISCARD
+    assert resume.decide(standing(phase="stop", stale=True)) == resume.DISCARD
+
+
+def test_a_swap_that_has_begun_is_never_staged_anew() -> None:
+    assert resume.decide(standing(phase="swap", swapped=PARTIAL, stale=True)) == resume.SWITCH
+
+
+@pytest.mark.parametrize(("rebooted", "opened"), [(True, False), (False, True)])
+def test_new_data_that_was_opened_before_the_way_back_began_is_left_to_a_person(rebooted: bool, opened: bool) -> None:
+    found = standing(direction=journal.BACK, phase="health", swapped=ALL, rebooted=rebooted, opened=opened)
+    assert resume.decide(found) == resume.UNDECIDED
+
+
+def test_a_way_back_that_has_begun_is_finished_after_a_reboot() -> None:
+    found = standing(direction=journal.BACK, phase="health", swapped=ALL, rebooted=True, back_begun=True)
+    assert resume.decide(found) == resume.BACK
