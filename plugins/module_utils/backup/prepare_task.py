@@ -187,6 +187,13 @@ def _to_dest(planned: _Plan, params: Mapping[str, Any], ctx: Context, copy_tree:
     try:
         with ctx.phase("copy"):
             _copy(planned.source, place, copy_tree)
+        if not planned.resumed and params.get("verify_checksums") and planned.manifest is not None:
+            with ctx.phase("verify_copy"):
+                # The last moment at which the manifest can vouch for the files; the copy is what counts.
+                copied = inspect_backup(
+                    place.directory, manifest=planned.manifest, verify_checksums=True, marked_by_caller=True
+                )
+                copied.require(f"Nothing was kept. If the backup {planned.source} is damaged as well, use another.")
         with ctx.phase("prepare"):
             prepare_directory(place.directory, ctx, params, extra_args=params.get("extra_args") or ())
         with ctx.phase("verify"):

@@ -38,6 +38,8 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.errors import Mari
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.version import ServerVersion
 
 PREPARING_SUFFIX = ".preparing"
+# Beside the directory that a run of ours works in until its result is proven (room backup, workplace).
+_OWNER_SUFFIX = ".owner"
 _SHOWN = 10
 
 
@@ -206,6 +208,11 @@ def _inspect(
     if os.path.lexists(os.path.join(path, INCOMPLETE_MARKER)) and not marked_by_caller:
         proof.problems.append(
             Problem("It is unfinished: the run that took it did not end. Take the backup again.", INCOMPLETE_MARKER)
+        )
+    if os.path.lexists(path.rstrip("/") + _OWNER_SUFFIX) and not marked_by_caller:
+        # It may look whole: a copy that was being prepared, or a backup that was not proven yet.
+        proof.problems.append(
+            Problem("It is unfinished: a run of ours works in it, or ended there. Run that task again.", path + _OWNER_SUFFIX)
         )
     try:
         proof.metadata = build(read_metadata_files(path))
