@@ -212,7 +212,10 @@ def _inspect(
     if os.path.lexists(path.rstrip("/") + _OWNER_SUFFIX) and not marked_by_caller:
         # It may look whole: a copy that was being prepared, or a backup that was not proven yet.
         proof.problems.append(
-            Problem("It is unfinished: a run of ours works in it, or ended there. Run that task again.", path + _OWNER_SUFFIX)
+            Problem(
+                "It is unfinished: a run of ours works in it, or ended there. Run that task again.",
+                path + _OWNER_SUFFIX,
+            )
         )
     try:
         proof.metadata = build(read_metadata_files(path))
