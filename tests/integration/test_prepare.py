@@ -17,6 +17,7 @@ from tests.integration.harness.server import STATE_DIR, Server
 
 MONDAY = "/srv/backup/monday"
 READY = "/srv/ready/monday"
+PREPARE_KEYS = BACKUP_KEYS - {"duration_seconds", "compression", "encrypted"}
 
 
 def test_prepare_makes_a_copy_and_running_it_again_changes_nothing(server: Server) -> None:
@@ -30,7 +31,7 @@ def test_prepare_makes_a_copy_and_running_it_again_changes_nothing(server: Serve
     assert result["changed"] is True
     assert result["prepared"] is True
     assert result["path"] == READY
-    assert set(result) >= BACKUP_KEYS - {"duration_seconds"}, BACKUP_KEYS - set(result)
+    assert set(result) >= PREPARE_KEYS, PREPARE_KEYS - set(result)
     assert (server.checksums(MONDAY), server.listing(MONDAY)) == before
     assert server.out(f"stat -c %a {READY}") == "700"
     ready = server.listing("/srv/ready")
@@ -87,9 +88,10 @@ def test_dest_that_holds_something_else_is_untouched(server: Server) -> None:
 def test_unknown_or_conflicting_options(server: Server, options: dict[str, Any], text: str) -> None:
     """Unknown or conflicting option values: refused with the option's name, the backup untouched."""
     raw_backup(server, MONDAY)
-    before = server.listing("/srv")
+    before = server.listing("/srv/backup")
     server.fail("prepare", text, target_dir=MONDAY, **options)
-    assert server.listing("/srv") == before
+    assert server.listing("/srv/backup") == before
+    assert server.out("ls -A /srv") == "backup"
 
 
 @pytest.mark.parametrize("use_memory", ["auto", "64M"])

@@ -134,8 +134,8 @@ def test_sources_that_are_no_full_backup(server: Server) -> None:
 
 def test_aborted_run_of_the_plain_tool(server: Server) -> None:
     """Source: a backup by hand whose run was killed in the middle, and one that died of an error."""
-    process = server.start(["mariadb-backup", "--user=root", "--backup", f"--target-dir={BAD}", "--throttle=1"])
-    wait_for(lambda: server.exists(f"{BAD}/ibdata1"), "the copy has begun")
+    process = server.start(f"exec mariadb-backup --backup --user=root --throttle=1 --target-dir={BAD} 2>/srv/log")
+    wait_for(server.path(f"{BAD}/ibdata1").exists, "the copy has begun")
     server.run(["pkill", "-KILL", "-x", "|".join(TOOL)])
     process.communicate()
     refused(server)
@@ -148,7 +148,12 @@ def test_backup_of_another_series(server: Server, take: Callable[..., Server]) -
     old = take("bullseye")
     raw_backup(old, BAD)
     _carry(old, server, BAD)
-    refused(server, "10.5", "10.11")
+    assert server.succeed("backup_info", target_dir=BAD)["valid"] is True
+    before = server.listing("/srv")
+    for options in ({"dest": "/srv/ready"}, {"in_place": True}):
+        result = server.fail("prepare", "10.5", "10.11", target_dir=BAD, **options)
+        assert "mariadb-backup 10.5" in result["action"], show(result)
+    assert server.listing("/srv") == before
 
 
 def _carry(source: Server, target: Server, path: str) -> None:
