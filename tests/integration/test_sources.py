@@ -28,14 +28,14 @@ def damaged(server: Server, script: str, manifest: bool) -> None:
 
 def refused(server: Server, *texts: str, verify: bool = False) -> None:
     """Assert that neither module takes the damaged backup, and that nothing of it or beside it has changed."""
-    before = server.listing("/srv")
+    before = server.listing(BAD), server.out("ls -A /srv")
     info = server.succeed("backup_info", target_dir=BAD, verify=verify)
     assert info["valid"] is False
     assert info["problems"]
     result = server.fail("prepare", *texts, target_dir=BAD, dest="/srv/ready")
     assert result["action"], show(result)
     server.fail("prepare", *texts, target_dir=BAD, in_place=True)
-    assert server.listing("/srv") == before
+    assert (server.listing(BAD), server.out("ls -A /srv")) == before
 
 
 def _loaded_backup(server: Server) -> dict[str, object]:
@@ -135,7 +135,7 @@ def test_sources_that_are_no_full_backup(server: Server) -> None:
 def test_aborted_run_of_the_plain_tool(server: Server) -> None:
     """Source: a backup by hand whose run was killed in the middle, and one that died of an error."""
     process = server.start(f"exec mariadb-backup --backup --user=root --throttle=1 --target-dir={BAD} 2>/srv/log")
-    wait_for(server.path(f"{BAD}/ibdata1").exists, "the copy has begun")
+    wait_for(server.path(f"{BAD}/dba_innodb").exists, "the copy has begun")
     server.run(["pkill", "-KILL", "-x", "|".join(TOOL)])
     process.communicate()
     refused(server)
