@@ -45,6 +45,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.restore.situation 
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.facts import ServerFacts, read_facts
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.greeting import socket_path
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.login import Login, connect_any, root_over_socket
+from ansible_collections.dba.mariabackup.plugins.module_utils.server.options import is_on
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.service import account_of, running_datadir
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.find import find_server_program, find_tool
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.version import ServerVersion, check_tool_for_prepare
@@ -219,8 +220,9 @@ def _server(params: Mapping[str, Any], host: Host) -> ServerState:
     else:
         found = [name for name in _REPLICA_FILES if _holds_something(os.path.join(host.layout.datadir, name))]
         topology += [f"This server replicates from a primary: its datadir holds {name}." for name in found]
-        if host.options.get("wsrep_on", "FALSE").upper() in ("TRUE", "ON", "1"):
-            topology.append("This server's option files make it a member of a Galera cluster (wsrep_on).")
+    # A server that was not restarted since joins the cluster with the restore's start, and takes the cluster's data.
+    if (running is None or running.galera is None) and is_on(host.options.get("wsrep_on", "")):
+        topology.append("This server's option files make it a member of a Galera cluster (wsrep_on).")
     return ServerState(
         series=version.series_number,
         version=running.version if running else f"{version}-MariaDB",
@@ -289,6 +291,10 @@ def _differences(source: Source, host: Host, server: ServerState) -> tuple[str, 
         found.append(
             f"the backup is encrypted with the plugin {plugin}, and the server's option files do not set it up"
         )
+    keys = host.options.get("file_key_management_filename", "")
+    if keys and not os.path.isfile(keys):
+        # The running server has read it; the next start, on the old data too, would fail.
+        found.append(f"the key file {keys}, which the server's option files name, is not there")
     return tuple(f"{text}." for text in found)
 
 
