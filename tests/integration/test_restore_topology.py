@@ -1,0 +1,153 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Restores of servers that are not alone: primaries with replicas, replicas, members of a Galera cluster; and GTIDs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.integration.harness.layouts import BINLOG, LAYOUTS
+from tests.integration.harness.restores import TARGET, refused, refused_early, untouched
+from tests.integration.harness.server import Server, assert_same, show, wait_for
+
+Take = Callable[..., Server]
+
+
+def replicate(primary: Server, replica: Server, mode: str = "slave_pos") -> None:
+    """Make ``replica`` follow ``primary``; both start with the same data and no binary log of it."""
+    primary.sql("CREATE TABLE dba_empty.t (id INT PRIMARY KEY) ENGINE=InnoDB;"
+                "CREATE USER repl@'%' IDENTIFIED BY 'r'; GRANT REPLICATION SLAVE ON *.* TO repl@'%'")  # fmt: skip
+    ssl = ", MASTER_SSL=0, MASTER_SSL_VERIFY_SERVER_CERT=0"
+    start = f"MASTER_USE_GTID={mode}"
+    if mode == "no":
+        name = primary.out("ls /var/lib/mysql | grep -m1 -E 'mysqld-bin[.][0-9]+$'")
+        start += f", MASTER_LOG_FILE='{name}', MASTER_LOG_POS=4"
+    replica.sql(f"CHANGE MASTER TO MASTER_HOST='{primary.host.address}', MASTER_USER='repl', MASTER_PASSWORD='r',"
+                f" MASTER_CONNECT_RETRY=1, {start}{ssl}; START SLAVE")  # fmt: skip
+    primary.sql("INSERT INTO dba_empty.t VALUES (1)")
+    follow(replica, "1")
+
+
+def follow(replica: Server, number: str) -> None:
+    """Wait until a row has come."""
+    count = f"SELECT COUNT(*) FROM dba_empty.t WHERE id = {number}"
+
+    def there() -> bool:
+        done = replica.run(["mariadb", "-BNe", count], check=False)
+        return done.stdout.strip() == "1"
+
+    wait_for(there, f"{replica.name}: row {number} has come; {status(replica)}", timeout=40, pause=0.1)
+
+
+def status(replica: Server) -> dict[str, str]:
+    """Return SHOW SLAVE STATUS."""
+    lines = replica.out(["mariadb", "-e", "SHOW SLAVE STATUS\\G"]).splitlines()
+    return {name.strip(): value.strip() for name, _, value in (line.partition(": ") for line in lines)}
+
+
+def number(server: Server) -> int:
+    """Return the sequence number of the last transaction in the binary log."""
+    return int(server.sql("SELECT @@gtid_binlog_pos").split("-")[2])
+
+
+@pytest.fixture
+def pair(take: Take, request: pytest.FixtureRequest) -> tuple[Server, Server]:
+    """A primary and its replica, of one suite."""
+    suite, mode = request.param
+    primary = take(suite, layout=BINLOG, bind_address="0.0.0.0")
+    replica = take(suite, layout=BINLOG, server_id="12")
+    replicate(primary, replica, mode)
+    return primary, replica
+
+
+PAIRS = [("trixie", "slave_pos"), ("trixie", "no"), ("bookworm", "slave_pos"), ("bookworm", "no"), ("bullseye", "no")]
+
+
+@pytest.mark.parametrize("pair", PAIRS, indirect=True, ids="-".join)
+def test_stale_replica_of_a_restored_primary_never_resumes(pair: tuple[Server, Server]) -> None:
+    """Connected replica: refused until topology: allow; and a stale replica of a restored primary never resumes silently."""
+    primary, replica = pair
+    primary.succeed("backup", target_dir=TARGET)
+    for row in range(2, 6):
+        primary.sql(f"INSERT INTO dba_empty.t VALUES ({row})")
+    follow(replica, "5")
+    last = number(primary)
+    with untouched(primary):
+        result = refused_early(primary, "replica", "server id 12")
+        assert "topology: allow" in result["action"]
+    allowed = primary.succeed("restore", target_dir=TARGET, existing_data="delete", topology="allow")
+    assert "server id 12" in str(allowed["warnings"]), show(allowed)
+    before = replica.snapshot()
+    wait_for(lambda: status(replica)["Last_IO_Errno"] == "1236", f"it stops; {status(replica)}", timeout=40, pause=0.2)
+    # The new history grows past every number and file that the replica has seen.
+    for row in range(100, 120):
+        primary.sql(f"INSERT INTO dba_empty.t VALUES ({row}); FLUSH BINARY LOGS")
+    assert number(primary) > last + 15
+    replica.sql("STOP SLAVE; START SLAVE")
+    wait_for(lambda: status(replica)["Last_IO_Errno"] == "1236", f"it stops again; {status(replica)}", timeout=40, pause=0.2)
+    replica.restart_server()
+    wait_for(lambda: status(replica)["Last_IO_Errno"] == "1236", f"after a restart; {status(replica)}", timeout=40, pause=0.2)
+    assert status(replica)["Slave_IO_Running"] == "No"
+    assert_same(before, replica.snapshot())
+
+
+@pytest.mark.parametrize("pair", [("trixie", "slave_pos")], indirect=True, ids="-".join)
+def test_replica_is_refused(pair: tuple[Server, Server]) -> None:
+    """A replica: refused while it replicates, while it is stopped, and by its files while its server is down."""
+    _primary, replica = pair
+    replica.succeed("backup", target_dir=TARGET)
+    with untouched(replica):
+        refused_early(replica, "replicates from a primary", "running")
+        replica.sql("STOP SLAVE")
+        refused(replica, "replicates from a primary", "stopped")
+    replica.stop_server()
+    refused_early(replica, "master.info")
+    allowed = replica.succeed("restore", target_dir=TARGET, existing_data="delete", topology="allow")
+    assert "master.info" in str(allowed["warnings"])
+    # The server did not run before; the restore has started it, and it follows nobody by itself.
+    assert status(replica).get("Slave_IO_Running", "No") == "No"
+
+
+@pytest.mark.parametrize("suite", ["bullseye", "bookworm", "trixie"])
+@pytest.mark.parametrize("layout", ["binlog", "binlog-outside"])
+def test_swapped_back_data_goes_on_with_its_own_gtids(take: Take, suite: str, layout: str) -> None:
+    """What was swapped back serves its old data and goes on with its own GTIDs: its replica follows on."""
+    mode = "slave_pos"
+    primary = take(suite, layout=LAYOUTS[layout], bind_address="0.0.0.0")
+    replica = take(suite, layout=BINLOG, server_id="12")
+    replicate(primary, replica, mode)
+    primary.succeed("backup", target_dir=TARGET)
+    primary.sql("INSERT INTO dba_empty.t VALUES (2); INSERT INTO dba_empty.t VALUES (3)")
+    follow(replica, "3")
+    state, last = primary.sql("SELECT @@gtid_binlog_state"), number(primary)
+    queries: list[dict[str, Any]] = [{"query": "SELECT 1", "expect": "2"}]
+    with untouched(primary, same_process=False):
+        refused(primary, "swapped back", phase="health", topology="allow", verify_queries=queries)
+    assert primary.sql("SELECT @@gtid_binlog_state") == state
+    primary.sql("INSERT INTO dba_empty.t VALUES (4)")
+    assert number(primary) == last + 1
+    follow(replica, "4")
+    found = status(replica)
+    assert (found["Slave_IO_Running"], found["Slave_SQL_Running"]) == ("Yes", "Yes"), found
+    assert_same(primary.snapshot(), replica.snapshot())
+
+
+@pytest.mark.suites("bullseye", "trixie")
+def test_galera_node(server: Server) -> None:
+    """A Galera node: refused by its option files (wsrep_on), whether its server runs or not, until topology: allow."""
+    server.succeed("backup", target_dir=TARGET)
+    server.dataset("change")
+    with untouched(server):
+        server.configure("galera", wsrep_on="ON", wsrep_cluster_name="shop", wsrep_cluster_address="gcomm://")
+        result = refused_early(server, "Galera")
+        assert "topology: allow" in result["action"]
+    server.stop_server()
+    refused_early(server, "Galera")
+    server.configure()
+    server.start_server()
+    server.succeed("restore", target_dir=TARGET, existing_data="delete")
+    server.assert_seeded()
