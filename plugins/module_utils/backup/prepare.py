@@ -20,6 +20,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.redo import
     check_prepared_redo,
     check_raw_redo,
     read_redo_header,
+    uses_blocks,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
@@ -75,7 +76,11 @@ def prepare_directory(
     meta = read_metadata(path)
     export = bool(params.get("export"))
     exported = export and not missing_export(path)
-    if meta.prepared and not again and (not export or exported):
+    header = read_redo_header(path)
+    # 10.5 has nothing left to do then, and crashes when it does it again on pages of another size than 16 KiB (seen
+    # with 4 KiB and 64 KiB). Later tools may still have Aria tables to recover.
+    done = meta.prepared and (not again or uses_blocks(meta, header))
+    if done and (not export or exported):
         problems = check_prepared_redo(path, meta)
         if problems:
             raise MariabackupError(f"{path} is not prepared completely: {problems[0]}", _DAMAGED)
@@ -85,7 +90,6 @@ def prepare_directory(
         if problems:
             raise MariabackupError(f"The backup in {path} cannot be prepared: {problems[0]}", "Use another backup.")
     tool = tool_for(params, meta)
-    header = read_redo_header(path)
     encrypted = header is not None and header.encrypted
     memory = memory_argument(params.get("use_memory"), _size(os.path.join(path, REDO_FILE)))
     argv = prepare_argv(

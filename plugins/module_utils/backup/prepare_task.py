@@ -243,22 +243,25 @@ def _in_place(planned: _Plan, params: Mapping[str, Any], ctx: Context) -> dict[s
 
 
 def _keep_redo(directory: str) -> None:
-    """Keep the log under a second name: the tool of 10.8 and later removes it shortly before it is done.
+    """Keep the log: the tool discards it shortly before it is done, and a run killed there could not be taken up again.
 
-    A killed run could not be taken up again from there (seen on 10.11). The tool of 10.5 to 10.7 truncates it where
-    it lies, but only after the system tablespace says that all was applied.
+    The tool of 10.8 and later removes it, so a second name keeps it (seen on 10.11 and 11.8); that of 10.5 truncates it
+    where it lies, so it takes a copy.
     """
     header = read_redo_header(directory)
-    if header is None or header.kind != "stream" or not header.creator.startswith("Backup"):
+    if header is None or not header.creator.startswith("Backup"):
         return
     kept = os.path.join(directory, KEPT_REDO_FILE)
     if os.path.lexists(kept):
         return
     source = os.path.join(directory, REDO_FILE)
     try:
+        if header.kind != "stream":
+            raise OSError("needs a copy")
         os.link(source, kept)
     except OSError:
         shutil.copyfile(source, f"{kept}.tmp")
+        fsync_path(f"{kept}.tmp")
         os.rename(f"{kept}.tmp", kept)
     fsync_path(directory)
 

@@ -29,6 +29,7 @@ NICE = 10
 OOM_SCORE_ADJ = 500
 _TICK_SECONDS = 0.25
 _TERMINATE_SECONDS = 20
+_CRASHES = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
 # Runs between fork and exec, in a fresh interpreter: a preexec_fn can deadlock where other threads run.
 # Arguments: parent's pid, nice, oom_score_adj, umask, program and its arguments.
 # PR_SET_PDEATHSIG is 1; it survives exec. The parent may have died before it was set, hence getppid.
@@ -248,8 +249,12 @@ def failure(outcome: Outcome, mode: str) -> MariabackupError:
     if outcome.rc > 128:
         number = outcome.rc - 128
         name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
-        cause = f"mariadb-backup was ended by {name} during its {mode}."
-        action = "Find out who ended it (the kernel log names processes that it killed for memory), and run it again."
+        if number in _CRASHES:
+            cause = f"mariadb-backup crashed with {name} during its {mode}."
+            action = "Read its log, and try the newest version of the same series."
+        else:
+            cause = f"mariadb-backup was ended by {name} during its {mode}."
+            action = "Find out who ended it (the kernel log names what it killed for memory), and run it again."
     else:
         action = finding.action
     return MariabackupError(
