@@ -17,6 +17,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.redo import
 # A mount point has it from birth. What a restore on a mount point stages stands in the other.
 IGNORED_DIRECTORIES = ("lost+found", ".mariabackup")
 INCOMPLETE_MARKER = ".mariabackup-incomplete"
+_OURS = (INCOMPLETE_MARKER, KEPT_REDO_FILE, f"{KEPT_REDO_FILE}.tmp")
 _LEFTOVERS = (".new", ".del", ".ren")
 # Legacy engine numbers in byte 3 of a .frm, and the files that a table of that engine cannot be without.
 _ENGINE_FILES = {9: ("MyISAM", ("MYD", "MYI")), 16: ("ARCHIVE", ("ARZ",)), 17: ("CSV", ("CSV", "CSM"))}
@@ -70,7 +71,7 @@ def take_inventory(directory: str) -> Inventory:
                     if not part and not entry.name.startswith(("#", ".")):
                         found.schemas.append(decode_name(entry.name))
                 elif entry.is_file(follow_symlinks=False):
-                    if not part and entry.name in (INCOMPLETE_MARKER, KEPT_REDO_FILE):
+                    if not part and entry.name in _OURS:
                         continue
                     status = entry.stat(follow_symlinks=False)
                     found.files[name] = status.st_size

@@ -67,6 +67,13 @@ def test_failures_are_explained(version: str, name: str) -> None:
     assert finding.cause.isprintable()
 
 
+def test_a_server_that_writes_faster_than_its_log_is_copied() -> None:
+    finding = explain(report("10.11", "log_overrun"), "backup")
+    assert "overwrote its redo log" in finding.cause
+    assert "not 788911763" in finding.cause
+    assert "innodb_log_file_size" in finding.action
+
+
 @pytest.mark.parametrize("version", ["10.11", "11.8"])
 def test_missing_redo_log(version: str) -> None:
     assert "has no redo log" in explain(report(version, "prepare_no_redo"), "prepare").cause
