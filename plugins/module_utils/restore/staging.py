@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import IGNORED_DIRECTORIES
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import manifest_path, read_manifest
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import METADATA_FILES
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.prepare import prepare_directory
@@ -48,8 +49,8 @@ HIGH_OOM_SCORE = 500
 
 
 def _not_backup(relative: str) -> bool:
-    """Leave out what a file system puts into its top directory; a backup may lie there."""
-    return relative == "lost+found"
+    """Leave out what the proof leaves out: entries of a mount point that are no schemas."""
+    return relative in IGNORED_DIRECTORIES
 
 
 def _nothing(_relative: str) -> bool:
