@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, dba.mariabackup contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Restores of servers that are not alone: primaries with replicas, replicas, members of a Galera cluster; and GTIDs."""
+"""Restores of servers that are not alone: primaries with replicas, and replicas; and GTIDs."""
 
 from __future__ import annotations
 
@@ -134,20 +134,3 @@ def test_swapped_back_data_goes_on_with_its_own_gtids(take: Take, suite: str, la
     found = status(replica)
     assert (found["Slave_IO_Running"], found["Slave_SQL_Running"]) == ("Yes", "Yes"), found
     assert_same(primary.snapshot(), replica.snapshot())
-
-
-@pytest.mark.suites("bullseye", "trixie")
-def test_galera_node(server: Server) -> None:
-    """A Galera node: refused by its option files (wsrep_on), whether its server runs or not, until topology: allow."""
-    server.succeed("backup", target_dir=TARGET)
-    server.dataset("change")
-    with untouched(server):
-        server.configure("galera", wsrep_on="ON", wsrep_cluster_name="shop", wsrep_cluster_address="gcomm://")
-        result = refused_early(server, "Galera")
-        assert "topology: allow" in result["action"]
-    server.stop_server()
-    refused_early(server, "Galera")
-    server.configure()
-    server.start_server()
-    server.succeed("restore", target_dir=TARGET, existing_data="delete")
-    server.assert_seeded()

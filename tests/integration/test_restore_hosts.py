@@ -1,0 +1,254 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hosts with busy clients, with a server that hangs, with another job at work, or on which the new data does not start."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.integration.harness.faults import clear_breakpoints, proceed, set_breakpoint, wait_stopped
+from tests.integration.harness.modules import Running
+from tests.integration.harness.restores import TARGET, by_hand, good_restore, refused, refused_early, state, untouched
+from tests.integration.harness.server import STATE_DIR, Server, assert_same, show, wait_for
+
+
+def stopped_at(server: Server, point: str, **options: object) -> Running:
+    """Start a restore and return when it stands at ``point``; ``proceed`` lets it go on."""
+    set_breakpoint(server, point)
+    running = server.start_module("restore", **{"target_dir": TARGET, "existing_data": "delete", **options})
+    wait_stopped(server, running)
+    clear_breakpoints(server)
+    return running
+
+
+# Asks the server again and again, and notes each new answer: which data it serves.
+_HAMMER = """
+import json, signal, time
+import pymysql
+answers, running = [], True
+def stop(number, frame):
+    global running
+    running = False
+signal.signal(signal.SIGTERM, stop)
+print("hammering", flush=True)
+while running:
+    try:
+        connection = pymysql.connect(unix_socket="/run/mysqld/mysqld.sock", user="root", connect_timeout=5, read_timeout=5)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA LIKE 'dba%'")
+            tables = cursor.fetchone()[0]
+            cursor.execute("SELECT v FROM dba_empty.generation")
+            answer = [str(tables), *[row[0] for row in cursor.fetchall()]]
+        connection.close()
+    except (pymysql.MySQLError, OSError) as error:
+        code = error.args[0] if error.args else 0
+        # No server, or one that goes down.
+        answer = ["down"] if code in (0, 1053, 1927, 2002, 2003, 2006, 2013) else ["error", *map(str, error.args)]
+    if not answers or answers[-1] != answer:
+        answers.append(answer)
+    time.sleep(0.003)
+print(json.dumps(answers))
+"""
+
+
+@pytest.mark.layout("separate")
+def test_client_that_hammers_the_socket_sees_the_old_data_then_the_new(server: Server) -> None:
+    """A client that hammers the socket during the whole restore: it never gets a server on a mixed or empty datadir."""
+    server.stop_server()
+    if server.suite != "bullseye":
+        server.run("systemctl enable --now mariadb.socket")
+    server.run("systemctl start mariadb")
+    server.sql("CREATE TABLE dba_empty.generation (v VARCHAR(9)) ENGINE=Aria; INSERT INTO dba_empty.generation VALUES ('new')")
+    server.succeed("backup", target_dir=TARGET)
+    tables = server.sql("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA LIKE 'dba%'")
+    server.sql("UPDATE dba_empty.generation SET v = 'old'; CREATE TABLE dba_empty.more (a INT) ENGINE=InnoDB")
+    before = state(server)
+    count = "journalctl -u mariadb -o cat | grep -c '^Starting MariaDB\\|^Starting mariadb'"
+    starts = int(server.out(count))
+    client = server.start(["python3", "-c", _HAMMER])
+    assert client.stdout is not None
+    assert client.stdout.readline() == b"hammering\n"
+    server.succeed("restore", target_dir=TARGET, existing_data="delete")
+    server.run("pkill -TERM -f 'print..hammering'")
+    answers = json.loads(client.communicate(timeout=30)[0])
+    served = [answer for answer in answers if answer != ["down"]]
+    assert served == [[str(int(tables) + 1), "old"], [tables, "new"]], answers
+    assert int(server.out(count)) == starts + 1, "something woke the server in between"
+    assert state(server) == before
+    server.sql("DROP TABLE dba_empty.generation")
+    server.assert_seeded()
+
+
+@pytest.mark.suites("trixie")
+def test_server_that_does_not_answer(server: Server) -> None:
+    """A server that hangs cannot say who replicates from it: refused within the login's time, and left as it is."""
+    server.succeed("backup", target_dir=TARGET)
+    pid = server.server_pid()
+    with untouched(server):
+        server.run(["kill", "-STOP", str(pid)])
+        refused_early(server, "could not be found out", connect_timeout=2)
+        server.run(["kill", "-CONT", str(pid)])
+    good_restore(server)
+
+
+@pytest.mark.suites("trixie")
+def test_datadir_that_is_not_empty_and_in_use(server: Server) -> None:
+    """Datadir not empty, of a server that runs: refused with the entries found; another datadir than the service's too."""
+    server.succeed("backup", target_dir=TARGET)
+    with untouched(server):
+        result = refused_early(server, "not empty", "ibdata1", existing_data="fail")
+        assert "existing_data" in result["action"]
+        refused_early(server, "/srv/elsewhere", "/var/lib/mysql", datadir="/srv/elsewhere")
+        # A shell in the datadir keeps it from being exchanged safely.
+        server.start(["sh", "-c", "cd /var/lib/mysql/mysql; exec sleep 987"])
+        wait_for(lambda: server.run("pgrep -fx 'sleep 987'", check=False).stdout, "a process in the datadir")
+        refused_early(server, "sleep")
+        server.run("pkill -fx 'sleep 987'")
+    good_restore(server)
+
+
+@pytest.mark.suites("trixie")
+@pytest.mark.layout("mount")
+def test_disk_that_fills_up_while_the_log_is_applied(server: Server) -> None:
+    """No space for staging, seen only while the tool prepares: the old data serves on, and all that was staged goes."""
+    server.succeed("backup", target_dir=TARGET)
+    server.dataset("change")
+    available = "df --output=avail -k /var/lib/mysql | tail -1"
+    free = int(server.out(available))
+    with untouched(server):
+        running = stopped_at(server, "prepare-before")
+        server.run(f"fallocate -l {int(server.out(available)) - 300}K /var/lib/mysql/lost+found/filler")
+        proceed(server)
+        result = running.result()
+        assert result.get("failed"), show(result)
+        assert result["failed_phase"] in ("prepare", "verify"), show(result)
+        assert "space" in show(result).lower() or "full" in show(result).lower(), show(result)
+        server.run("rm /var/lib/mysql/lost+found/filler")
+        left = free - int(server.out(available))
+        assert left < 2000, f"{left} KiB were left behind"
+    good_restore(server)
+
+
+@pytest.mark.suites("trixie")
+def test_overlay_that_cannot_rename(fresh: Callable[..., Server]) -> None:
+    """A datadir of an overlay's lower layer cannot be renamed: refused in the plan, with the way out, which works."""
+    server = fresh("trixie", redirect_dir=False)
+    server.succeed("backup", target_dir=TARGET)
+    # A directory that the host's image has, as a container image with a datadir in it.
+    lower = "/var/local"
+    server.stop_server()
+    server.run(f"cp -a /var/lib/mysql/. {lower} && chown mysql:mysql {lower} && rm -rf /var/lib/mysql")
+    server.run(f"ln -s {lower} /var/lib/mysql")
+    server.start_server()
+    with untouched(server):
+        result = refused(server, "lower layer", lower)
+        assert "cp -a" in result["action"]
+    server.stop_server()
+    server.run(f"cp -a {lower} {lower}.copy && rm -rf {lower} && mv {lower}.copy {lower}")
+    server.start_server()
+    good_restore(server)
+
+
+@pytest.mark.suites("bullseye", "trixie")
+def test_encrypted_tables_without_the_key_file(server: Server) -> None:
+    """Encrypted tables without their key file, which the running server has read long ago: refused before it is stopped."""
+    keys = "/etc/mysql/keys.txt"
+    server.host.put("".join(f"{number};{'a' * 63}{number}\n" for number in (1, 2)), keys, 0o640, "root:mysql")
+    server.configure(plugin_load_add="file_key_management", file_key_management_filename=keys)
+    server.restart_server()
+    server.dataset("load", "encrypted")
+    whole = server.snapshot()
+    server.succeed("backup", target_dir=TARGET, prepare=True)
+    server.dataset("change")
+    with untouched(server):
+        server.run(f"mv {keys} {keys}.away")
+        refused_early(server, keys)
+        server.run(f"mv {keys}.away {keys}")
+    server.succeed("restore", target_dir=TARGET, existing_data="delete")
+    assert_same(whole, server.snapshot(check=True))
+
+
+# Starts that fail
+
+
+def test_new_data_on_which_the_server_aborts(server: Server) -> None:
+    """The server does not start on the new data, whose accounts are missing: swapped back, with the server's own words."""
+    by_hand(server)
+    server.run(f"cp -a {TARGET} /srv/backup/good && rm {TARGET}/mysql/global_priv.*")
+    server.dataset("change")
+    with untouched(server, same_process=False):
+        result = refused(server, "does not start", "swapped back", phase="start")
+        assert result["rolled_back"] is True
+        assert "privilege" in show(result), "the server's own words are missing"
+    good_restore(server, target_dir="/srv/backup/good")
+
+
+def test_crash_between_start_and_health_check(server: Server) -> None:
+    """A crash right after the start: swapped back; that systemd starts the server again by itself does not get in the way."""
+    server.succeed("backup", target_dir=TARGET)
+    server.dataset("change")
+    with untouched(server, same_process=False):
+        running = stopped_at(server, "start-after")
+        pid = server.server_pid()
+        server.run(["kill", "-KILL", str(pid)])
+        wait_for(lambda: server.server_pid() != pid, "the crash")
+        proceed(server)
+        result = running.result()
+        assert result.get("failed"), show(result)
+        assert result["failed_phase"] == "health", show(result)
+        assert "swapped back" in result["msg"], show(result)
+        assert result["rolled_back"] is True
+    good_restore(server)
+
+
+@pytest.mark.suites("bullseye", "trixie")
+def test_option_with_which_no_data_starts(server: Server) -> None:
+    """An option file that breaks the start of any data: the old data is in place again, and both failures are said."""
+    server.succeed("backup", target_dir=TARGET)
+    server.dataset("change")
+    changed, before = server.snapshot(), state(server)
+    # Seen only when a server opens its port; the old one did that before.
+    server.configure(bind_address="203.0.113.9")
+    result = refused(server, "does not start", "way back", phase="start", failed_data="delete")
+    assert "bind" in show(result).lower(), show(result)
+    assert not server.server_runs()
+    server.configure()
+    # The administrator mends the option file and starts the server.
+    server.run("systemctl reset-failed mariadb; systemctl start mariadb")
+    assert_same(changed, server.snapshot(check=True))
+    assert server.sql("SELECT @@global.read_only") == "0"
+    good_restore(server)
+    assert state(server) == before
+
+
+# Other jobs
+
+
+@pytest.mark.suites("trixie")
+def test_others_during_a_restore(server: Server) -> None:
+    """Two restores at once, and a backup during a restore: refused, and the restore is named; it ends well."""
+    server.succeed("backup", target_dir=TARGET)
+    server.dataset("change")
+    running = stopped_at(server, "stage-after")
+    before = state(server)
+    holder = json.loads(server.host.get(f"{STATE_DIR}/locks/var-lib-mysql.lock"))
+    assert holder["operation"] == "restore"
+    for options in ({"existing_data": "keep"}, {"existing_data": "delete", "health_check": "strict"}):
+        result = server.fail("restore", "a restore", "is working on it", target_dir=TARGET, **options)
+        assert str(holder["pid"]) in result["msg"]
+        assert result["action"]
+    planned = server.run_module("restore", check=True, target_dir=TARGET, existing_data="keep")
+    assert "a restore" in planned["msg"], show(planned)
+    server.fail("backup", "a restore", "is working on it", target_dir="/srv/backup/tuesday")
+    server.fail("previous_datadir", "a restore", state="absent")
+    assert not server.exists("/srv/backup/tuesday")
+    assert state(server) == before
+    proceed(server)
+    result = running.result()
+    assert not result.get("failed"), show(result)
+    server.assert_seeded()
+    server.succeed("backup", target_dir="/srv/backup/tuesday")
