@@ -82,7 +82,8 @@ def hold_and_stop(
         f"dba.mariabackup: restore {journal['id']} is exchanging the data; run the same task again to finish it"
     )
     ctx.point("stop-held")
-    if journal.get("stopped_at") is None:
+    # A server that served again after an interruption was not down until now.
+    if journal.get("stopped_at") is None or service.active():
         journal.write(stopped_at=time.time())
     try:
         service.stop(survey.stop_timeout if timeout is None else timeout, kill=kill)
