@@ -77,8 +77,11 @@ def wait(directory: str) -> dict[str, Any]:
         result = registry.result_of(directory)
         if result is not None:
             return result
-        seen_alive = seen_alive or living
-        if not living and (seen_alive or time.monotonic() - started > _START_GRACE):
+        if living:
+            seen_alive = True
+            registry.wait_until_dead(directory)
+            continue
+        if seen_alive or time.monotonic() - started > _START_GRACE:
             raise MariabackupError(
                 f"The job {os.path.basename(directory)} ended without a result: its process was killed.",
                 "Run the same task again: it continues or undoes what the job left.",
@@ -86,7 +89,7 @@ def wait(directory: str) -> dict[str, Any]:
                 log_tail=_tail(os.path.join(directory, "log")),
             )
         time.sleep(pause)
-        pause = min(pause * 1.3, 1.0)
+        pause = min(pause * 1.3, 0.2)
 
 
 def _tail(path: str, lines: int = 10) -> list[str]:

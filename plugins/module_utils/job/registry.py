@@ -65,6 +65,15 @@ def alive(directory: str) -> bool:
     return False
 
 
+def wait_until_dead(directory: str) -> None:
+    """Wait until the job's process, which lives, frees its lock; the kernel tells it at once."""
+    fd = os.open(os.path.join(directory, "alive"), os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH)
+    finally:
+        os.close(fd)
+
+
 def claim(directory: str) -> int:
     """Take the job's lock for this process and return its descriptor, which has to stay open."""
     fd = os.open(os.path.join(directory, "alive"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
