@@ -132,7 +132,9 @@ def run_upgrade(login: Login, default_socket: str | None, *, force: bool = False
     try:
         with os.fdopen(fd, "w", encoding="utf-8") as stream:
             stream.write(client_option_file(login, default_socket))
-        argv = [program, f"--defaults-file={path}", "--silent", *(["--force"] if force else [])]
+        # Without it the program takes the locale's character set, and does not find objects whose names lie outside of it.
+        argv = [program, f"--defaults-file={path}", "--default-character-set=utf8mb4", "--silent"]
+        argv += ["--force"] if force else []
         done = run(argv, timeout=timeout)
     finally:
         os.unlink(path)
