@@ -11,10 +11,12 @@ from typing import Any, Callable
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.memory import memory_argument
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import (
+    CONFIG_FILE,
     REDO_FILE,
     BackupMetadata,
     read_metadata,
 )
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import find_encryption_plugin
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.redo import (
     check_interrupted_redo,
     check_prepared_redo,
@@ -29,6 +31,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.tool.find import T
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.run import Outcome, failure, run_tool
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.version import check_tool_for_prepare
 
+_NOT_ABOUT_KEYS = ("The disk", "There was not enough memory", "mariadb-backup was ended by", "A file could not be")
 _DAMAGED = "Discard this copy and begin again from the backup."
 
 
@@ -36,11 +39,12 @@ def tool_for(params: Mapping[str, Any], meta: BackupMetadata) -> Tool:
     """Find a tool that may prepare this backup.
 
     Raises:
-        MariabackupError: none is installed, or it is of another series.
+        MariabackupError: none is installed, it is of another series, or the backup's key file is missing.
     """
     tool = find_tool(params.get("mariadb_backup"))
     if meta.server is not None:
         check_tool_for_prepare(tool.version, meta.server)
+    check_key_file(meta)
     return tool
 
 
@@ -104,7 +108,7 @@ def prepare_directory(
     # The tool finds the backup's files relative to itself, and an embedded server leaves its files where it starts.
     outcome = run_tool(argv, ctx.log_path, cwd=path, low_priority=low_priority, on_tick=on_tick)
     if not outcome.completed_ok:
-        raise _failure(outcome, encrypted)
+        raise _failure(outcome, meta, encrypted)
     reached = outcome.report.end_of_log_lsn
     if reached is not None and reached < meta.last_lsn and not meta.prepared:
         raise MariabackupError(
@@ -133,15 +137,35 @@ def prepare_directory(
     return True
 
 
-def _failure(outcome: Outcome, encrypted: bool) -> MariabackupError:
-    """Make the error of a failed run; with a wrong key an encrypted log looks like a damaged one to the tool."""
-    error = failure(outcome, "prepare")
-    if encrypted and outcome.rc < 128 and "Encrypted data" not in error.cause:
-        error.cause = f"The encrypted redo log could not be applied. {error.cause}"
-        error.action = (
-            "Put the same encryption plugin and key file in place that the server had. If they are the right ones, "
-            "use another backup."
+def check_key_file(meta: BackupMetadata) -> None:
+    """Refuse early when the key file that the backup names is not on this host.
+
+    Raises:
+        MariabackupError: with the file's name.
+    """
+    name = meta.options.get("file_key_management_filename", "").strip("\"'")
+    if name and not os.access(name, os.R_OK):
+        raise MariabackupError(
+            f"The backup is encrypted with the keys in {name}, and this file is not here or cannot be read.",
+            f"Put the server's key file in place as {name}, readable for this process.",
         )
+
+
+def _failure(outcome: Outcome, meta: BackupMetadata, encrypted_log: bool) -> MariabackupError:
+    """Make the error of a failed run.
+
+    With a wrong key the tool speaks of damaged pages or logs, or crashes (seen on 10.5, 10.11 and 11.8).
+    """
+    error = failure(outcome, "prepare")
+    plugin = find_encryption_plugin(meta.options.get("plugin_load", ""))
+    if plugin is None or error.cause.startswith(_NOT_ABOUT_KEYS):
+        return error
+    what = "redo log" if encrypted_log else "data"
+    error.cause = f"The encrypted {what} could not be read: the keys of {plugin} may be wrong. {error.cause}"
+    error.action = (
+        f"Put the same {plugin} settings and keys in place that the server had ({CONFIG_FILE} in the backup names "
+        "them). If they are the right ones, use another backup."
+    )
     return error
 
 
