@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, dba.mariabackup contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hosts with busy clients, with a server that hangs, with another job at work, or on which the new data does not start."""
+"""Hosts with busy clients, with a server that hangs, or on which the new data does not start."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from tests.integration.harness.faults import clear_breakpoints, proceed, set_breakpoint, wait_stopped
 from tests.integration.harness.modules import Running
 from tests.integration.harness.restores import TARGET, by_hand, good_restore, refused, refused_early, state, untouched
-from tests.integration.harness.server import STATE_DIR, Server, assert_same, show, wait_for
+from tests.integration.harness.server import Server, assert_same, show, wait_for
 
 
 def stopped_at(server: Server, point: str, **options: object) -> Running:
@@ -223,32 +223,3 @@ def test_option_with_which_no_data_starts(server: Server) -> None:
     assert server.sql("SELECT @@global.read_only") == "0"
     good_restore(server)
     assert state(server) == before
-
-
-# Other jobs
-
-
-@pytest.mark.suites("trixie")
-def test_others_during_a_restore(server: Server) -> None:
-    """Two restores at once, and a backup during a restore: refused, and the restore is named; it ends well."""
-    server.succeed("backup", target_dir=TARGET)
-    server.dataset("change")
-    running = stopped_at(server, "stage-after")
-    before = state(server)
-    holder = json.loads(server.host.get(f"{STATE_DIR}/locks/var-lib-mysql.lock"))
-    assert holder["operation"] == "restore"
-    for options in ({"existing_data": "keep"}, {"existing_data": "delete", "health_check": "strict"}):
-        result = server.fail("restore", "a restore", "is working on it", target_dir=TARGET, **options)
-        assert str(holder["pid"]) in result["msg"]
-        assert result["action"]
-    planned = server.run_module("restore", check=True, target_dir=TARGET, existing_data="keep")
-    assert "a restore" in planned["msg"], show(planned)
-    server.fail("backup", "a restore", "is working on it", target_dir="/srv/backup/tuesday")
-    server.fail("previous_datadir", "a restore", state="absent")
-    assert not server.exists("/srv/backup/tuesday")
-    assert state(server) == before
-    proceed(server)
-    result = running.result()
-    assert not result.get("failed"), show(result)
-    server.assert_seeded()
-    server.succeed("backup", target_dir="/srv/backup/tuesday")
