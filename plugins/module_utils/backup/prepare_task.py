@@ -317,5 +317,8 @@ def _result(proof: Proof, manifest: Manifest | None, path: str) -> dict[str, Any
         "size_bytes": proof.size_bytes,
         "stored_bytes": proof.stored_bytes,
         "files": len(proof.files),
+        "compression": manifest.compression if manifest else "none",
+        "encrypted": bool(manifest and manifest.encrypted),
         "prepared": proof.prepared,
+        "label": manifest.label if manifest else None,
     }

@@ -1,0 +1,100 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The examples of every module, run as they are printed, through ansible-playbook and the published collection."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.integration.harness.playbooks import Playbooks
+from tests.integration.harness.seeds import ROOT
+from tests.integration.harness.server import Server, show
+
+Task = dict[str, Any]
+# Each one builds on those before it.
+ORDER = ("backup_account", "backup", "backup_info", "prepare", "restore", "previous_datadir")
+# A result that names a path gets the path's attributes from Ansible itself.
+ANSIBLE_ADDS = {"changed", "failed", "warnings", "diff", "uid", "gid", "owner", "group", "mode", "state", "size"}
+ANSIBLE_ADDS |= {"secontext", "deprecations", "failed_when_result", "ansible_facts"}
+UNDECIDED: Task = {
+    "dba.mariabackup.restore": {
+        "target_dir": "/srv/backup/tuesday",
+        "existing_data": "keep",
+        "rollback_on_failure": False,
+        "verify_queries": [{"query": "SELECT 1", "expect": "2"}],
+    },
+    "failed_when": False,
+}
+
+
+def _shell(script: str) -> Task:
+    return {"ansible.builtin.shell": script}
+
+
+BEFORE: dict[str, Task] = {
+    "Take a full backup with the account of the install role": _shell("rm -r /srv/backup/monday*"),
+    "Restore onto a new server, whose datadir has to be empty": _shell(
+        "systemctl stop mariadb.socket mariadb-extra.socket mariadb && find /var/lib/mysql -mindepth 1 -delete"
+    ),
+    "Keep the new data of a restore that a power cut interrupted": UNDECIDED,
+}
+
+
+def documented(module: str, name: str) -> Any:
+    """Return what a module says in ``EXAMPLES`` or ``RETURN``."""
+    tree = ast.parse((ROOT / "plugins" / "modules" / f"{module}.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name:
+            return yaml.safe_load(ast.literal_eval(node.value))
+    raise AssertionError(f"{module} has no {name}")
+
+
+def examples(module: str) -> list[Task]:
+    """Return the tasks in the EXAMPLES of a module."""
+    return list(documented(module, "EXAMPLES"))
+
+
+def quibbles(event: dict[str, Any]) -> list[str]:
+    """Return how a result and its documentation differ: keys that are missing, and keys that nobody has described."""
+    keys = documented(event["action"].rpartition(".")[2], "RETURN")
+    always = {name for name, about in keys.items() if about["returned"] in ("always", "success")}
+    found = {name for name in event["result"] if not name.startswith("_")} - ANSIBLE_ADDS
+    differences = [f"{event['task']}: {name} is missing" for name in sorted(always - found)]
+    return differences + [f"{event['task']}: {name} is not documented" for name in sorted(found - set(keys))]
+
+
+def test_every_module_is_in_the_order() -> None:
+    """No module's examples are left out."""
+    assert sorted(ORDER) == sorted(path.stem for path in Path(ROOT, "plugins", "modules").glob("*.py"))
+
+
+@pytest.mark.suites("trixie")
+@pytest.mark.layout("instance")
+def test_every_example_runs(server: Server, playbooks: Callable[[], Playbooks]) -> None:
+    """Each EXAMPLE runs, on a host with two instances, in the order of a first day, and RETURN describes the results."""
+    server.start_server("mariadb")
+    server.run(
+        ["mariadb"], input="CREATE DATABASE shop; CREATE TABLE shop.orders (id INT); INSERT INTO shop.orders VALUES (1)"
+    )
+    tasks: list[Task] = []
+    for module in ORDER:
+        for task in examples(module):
+            before = BEFORE.get(task["name"])
+            tasks += [before] if before else []
+            tasks.append(task)
+    play = playbooks().run([{"hosts": server.name, "gather_facts": False, "tasks": tasks}])
+    failed = [f"{event['task']}\n{show(event['result'])}" for event in play.events if event["status"] == "failed"]
+    assert play.returncode == 0, "\n".join(failed) or play.output
+    names = {task["name"] for module in ORDER for task in examples(module)}
+    ours = [event for event in play.events if event["task"] in names]
+    assert {event["task"] for event in ours if event["status"] == "ok"} == names
+    wrong = [line for event in ours for line in quibbles(event)]
+    assert not wrong, "\n".join(wrong)
+    assert server.run(["mariadb", "-N", "-e", "SELECT COUNT(*) FROM shop.orders"]).stdout == "1\n"
