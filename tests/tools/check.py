@@ -65,7 +65,8 @@ def stages() -> tuple[list[list[Stage]], list[Stage]]:
         ],
     ]
     alone = [
-        pytest("integration", allowance=3000),
+        # Three workers keep two processors busy: half of a restore is waiting for a server to stop and to start.
+        pytest("integration", "-q", "-n", "3", "--dist", "loadgroup", "--durations=15", allowance=3600),
         Stage("molecule", ("molecule", "test", "--all", "--report"), ROOT, allowance=1200),
         Stage("demo", ("demo/run",), ROOT, allowance=900),
     ]
