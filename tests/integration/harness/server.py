@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import shutil
@@ -304,7 +305,9 @@ class Server:
         """Return the processes of the transient units, as this machine numbers them."""
         found: list[int] = []
         for procs in self.host.group.path.glob("box/payload/system.slice/dba-mariabackup-*/cgroup.procs"):
-            found += [int(word) for word in procs.read_text(encoding="ascii").split()]
+            # The group of a unit that ends meanwhile is gone (ENOENT) or going (ENODEV).
+            with contextlib.suppress(OSError):
+                found += [int(word) for word in procs.read_text(encoding="ascii").split()]
         return found
 
 
