@@ -125,6 +125,9 @@ def connect_arguments(login: Login, default_socket: str | None) -> dict[str, Any
         # As bytes: PyMySQL would encode a text as Latin-1, the programs of the server send the bytes of the file.
         "password": (login.password if login.password is not None else values.get("password", "")).encode(),
         "connect_timeout": login.connect_timeout,
+        # PyMySQL does not count the greeting and the login as connecting: a server that hangs would be waited for
+        # without an end (seen with one that was stopped by SIGSTOP). Lifted when the login is through.
+        "read_timeout": login.connect_timeout,
         "charset": "utf8mb4",
         "autocommit": True,
     }
@@ -171,7 +174,7 @@ def connect(login: Login, default_socket: str | None = None) -> Any:
     arguments = connect_arguments(login, default_socket)
     where = arguments.get("unix_socket") or f"{arguments['host']}:{arguments['port']}"
     try:
-        return pymysql.connect(cursorclass=pymysql.cursors.DictCursor, **arguments)
+        connection = pymysql.connect(cursorclass=pymysql.cursors.DictCursor, **arguments)
     except pymysql.err.MySQLError as error:
         code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
         text = f"{code}: {error.args[1]}" if len(error.args) > 1 else str(error)
@@ -191,6 +194,8 @@ def connect(login: Login, default_socket: str | None = None) -> Any:
             f"Logging in at {where} with {login.label} failed: {error}.",
             "Install python3-cryptography if the account's authentication needs it, and check the TLS files.",
         ) from None
+    connection._read_timeout = None  # statements take as long as they take
+    return connection
 
 
 def connect_any(logins: Iterable[Login], default_socket: str | None = None) -> tuple[Any, str, list[str]]:
