@@ -13,6 +13,8 @@ from tests.benchmark.steps import MEMORY, SizeRun
 
 COLUMNS = ("what", "data", "ours", "plain tool", "ours / plain", "target", "verdict")
 _BACKUP = {"none": 1.05, "sha256": 1.25}
+# What a task costs whatever the size does not count against data that is copied in a second.
+_RATIO_FROM = 2 * 1024**3
 _DOWNTIME, _DOWNTIME_SPREAD, _OVERHEAD, _MEMORY = 2.5, 0.20, 3.0, 100e6
 # Cloning takes a millisecond for each file; what grows with the data would take many times as long for the larger size.
 _CONSTANT = 2.0
@@ -61,14 +63,19 @@ def size_rows(run: SizeRun) -> list[Row]:
     backup, prepare, staging = run.figures["backup"], run.figures["prepare"], run.figures["staging"]
     restore, reflink = run.figures["restore"], run.figures["reflink"]["none"]
     ours, documented = restore["sha256"], restore["raw"]
+    judged = run.size >= _RATIO_FROM
     rows = [
-        compared(f"backup, checksum: {name}", data, backup[name]["work"], backup["raw"]["seconds"], limit)
+        compared(
+            f"backup, checksum: {name}", data, backup[name]["work"], backup["raw"]["seconds"], limit if judged else None
+        )
         for name, limit in _BACKUP.items()
     ]
     rows += [
         Row("backup, the tool's files synced as well", data, "", seconds(synced(backup["raw"]))),
         Row("backup, from the task's start to its job's", data, seconds(begin(backup["none"], backup["sha256"]))),
-        compared("prepare, in place", data, prepare["none"]["work"], prepare["raw"]["seconds"], 1.05),
+        compared(
+            "prepare, in place", data, prepare["none"]["work"], prepare["raw"]["seconds"], 1.05 if judged else None
+        ),
         Row("prepare, the tool's files synced as well", data, "", seconds(synced(prepare["raw"]))),
         Row("prepare, from the task's start to its job's", data, seconds(begin(prepare["none"]))),
         compared(
@@ -196,6 +203,7 @@ test: a target that was missed is printed as missed.
   disk, which the plain command does not; the lines "synced as well" show what the plain command takes with a `sync` after it. What
   passes between the start of the task on the host and that of its job has a line of its own: the interpreter, Ansible's module code,
   the transient unit.
+  The targets hold from 2 GB on.
 - **staging**: the copy into the staging directory, beside `--copy-back` into an empty one. The tool never syncs. The restore
   does it before the old server is stopped, so it is no part of the downtime.
 - **staging by reflink**: the same on XFS, where the files share the blocks of the backup.
@@ -209,7 +217,8 @@ test: a target that was missed is printed as missed.
 - **memory**: the largest resident sets of the module's process and of the runner, added up, over all steps. The tool
   and the server do not count.
 
-Before each run everything dirty is written to the disk and all files that are to be read are read into the cache.
+Before each run everything dirty is written to the disk, and a backup that is to be read is read into the cache. The tool reads
+the datadir past the cache.
 
 ## The phases of a restore
 
