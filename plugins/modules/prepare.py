@@ -153,7 +153,7 @@ files:
   type: int
   sample: 412
 duration_seconds:
-  description: How long taking it took.
+  description: How long preparing it took.
   returned: success and not in check mode
   type: float
   sample: 11.4

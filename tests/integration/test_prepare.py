@@ -17,7 +17,7 @@ from tests.integration.harness.server import STATE_DIR, Server
 
 MONDAY = "/srv/backup/monday"
 READY = "/srv/ready/monday"
-PREPARE_KEYS = (BACKUP_KEYS | {"label"}) - {"duration_seconds"}
+PREPARE_KEYS = BACKUP_KEYS | {"label"}
 
 
 def test_prepare_makes_a_copy_and_running_it_again_changes_nothing(server: Server) -> None:

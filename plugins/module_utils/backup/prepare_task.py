@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -109,6 +110,7 @@ def run(params: Mapping[str, Any], ctx: Context, copy_tree: CopyTree | None = No
         MariabackupError: with ``dest`` nothing was left behind and the backup is as it was. In place the backup
             stays marked as half prepared; running it again is the way on.
     """
+    started = time.monotonic()
     with ends_on_signal(), ExitStack() as stack:
         with ctx.phase("plan"):
             planned = _plan(params)
@@ -118,6 +120,7 @@ def run(params: Mapping[str, Any], ctx: Context, copy_tree: CopyTree | None = No
             return {
                 **_result(planned.proof, planned.manifest, planned.target),
                 "changed": False,
+                "duration_seconds": round(time.monotonic() - started, 3),
                 "log_path": ctx.log_path,
             }
         try:
@@ -126,7 +129,8 @@ def run(params: Mapping[str, Any], ctx: Context, copy_tree: CopyTree | None = No
             raise MariabackupError(
                 f"{error.filename or planned.target}: {error.strerror or error}.", "Check the disk, then run it again."
             ) from error
-    return {**result, "changed": True, "log_path": ctx.log_path}
+    seconds = round(time.monotonic() - started, 3)
+    return {**result, "changed": True, "duration_seconds": seconds, "log_path": ctx.log_path}
 
 
 def _plan(params: Mapping[str, Any]) -> _Plan:
