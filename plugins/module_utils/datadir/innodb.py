@@ -39,6 +39,21 @@ def parse_size(text: str) -> int:
     return int(match.group(1)) * _UNITS[match.group(2)]
 
 
+def start_bytes(options: Mapping[str, str]) -> tuple[int, int]:
+    """Return what a server needs of the disk to start on a prepared backup: in its redo directory, and in its datadir.
+
+    A prepared backup has a redo log of a few KiB, and the server makes one of its configured size at once (11.8: "Resizing
+    redo log from 12.016KiB to 16.000MiB"); without room it does not start. The datadir gets the temporary tablespace.
+    """
+    values = {name.replace("-", "_"): value for name, value in options.items()}
+    redo = parse_size(values.get("innodb_log_file_size") or "96M") * int(values.get("innodb_log_files_in_group") or 1)
+    try:
+        files = parse_data_file_path(values.get("innodb_temp_data_file_path") or "ibtmp1:12M:autoextend", temporary=True)
+    except MariabackupError:
+        return redo, 0  # the server says itself what it thinks of the value
+    return redo, sum(item.size for item in files)
+
+
 def parse_data_file_path(value: str, temporary: bool = False) -> tuple[SystemFile, ...]:
     """Parse ``innodb_data_file_path`` or, with ``temporary``, ``innodb_temp_data_file_path``.
 

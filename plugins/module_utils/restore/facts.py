@@ -21,7 +21,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.carry_over
     list_top,
     plan_carry_over,
 )
-from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.innodb import compare_innodb
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.innodb import compare_innodb, start_bytes
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.inspect import (
     disk_usage,
     entries,
@@ -81,6 +81,7 @@ def gather(params: Mapping[str, Any], ctx: Context, host: Host, *, write: bool) 
         carried=carry.carried,
         not_carried=carry.others,
         binary_logs_inside=_binary_logs_inside(host.layout),
+        start_bytes=start_bytes(host.options),
     )
 
 

@@ -16,7 +16,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.errors import Mari
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.situation import Situation
 
 MIB = 1 << 20
-# What a staged set needs beyond the bytes of the backup: directories, the log that the server creates, rounding.
+# What a staged set needs beyond the bytes of the backup: directories, rounding, what is written meanwhile.
 SPARE_BYTES = 64 * MIB
 SPARE_INODES = 64
 INNODB_ROLES = frozenset({"data_home", "undo", "redo", "aria"})  # roles whose files come out of the staged datadir
@@ -181,13 +181,16 @@ def _about_existing_data(situation: Situation, options: Mapping[str, Any]) -> It
 
 
 def _written_bytes(situation: Situation, options: Mapping[str, Any]) -> dict[int, int]:
-    """Return how many bytes staging writes on each device."""
+    """Return how many bytes staging, and the server when it starts, write on each device."""
     source, datadir = situation.source, situation.datadir
     shares_blocks = source.device == datadir.device and (options["method"] == "move" or source.reflink)
     needs = {datadir.device: SPARE_BYTES + (0 if shares_blocks else source.size_bytes)}
     for place in situation.directories:
         if place.device != datadir.device:
             needs[place.device] = needs.get(place.device, SPARE_BYTES) + source.special_bytes.get(place.path, 0)
+    redo = next((place for place in situation.directories if "redo" in place.place.roles), datadir)
+    for place, size in zip((redo, datadir), situation.start_bytes):
+        needs[place.device] += size
     return needs
 
 

@@ -112,7 +112,7 @@ class ServerState:
 
 @dataclass(frozen=True)
 class Situation:
-    """Everything that the plan judges."""
+    """Everything that the plan judges; ``start_bytes`` is what the server's start takes of the disk: for redo, in the datadir."""
 
     source: Source
     directories: tuple[Directory, ...]
@@ -122,6 +122,7 @@ class Situation:
     carried: tuple[str, ...]
     not_carried: tuple[str, ...]
     binary_logs_inside: bool
+    start_bytes: tuple[int, int] = (0, 0)
 
     @property
     def datadir(self) -> Directory:

@@ -18,6 +18,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.prepare imp
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import inspect_backup, preparing_marker
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.carry_over import copy_over
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.inspect import free_space
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.ownership import (
     Owner,
     find_owner,
@@ -240,6 +241,23 @@ def verify(journal: Journal, situation: Situation, host: Host, params: Mapping[s
     ctx.log(f"carried over: {', '.join(copied) or 'nothing'}")
     for member in members:
         sync_file_system(member.staged)
+    _require_room(members, situation)
+
+
+def _require_room(members: list[Member], situation: Situation) -> None:
+    """Refuse before the server is stopped when the disk has filled up meanwhile: no data, new or old, would start on it."""
+    redo = next((member for member in members if "redo" in member.place.roles), members[0])
+    needs: dict[int, int] = {}
+    for member, size in zip((redo, members[0]), situation.start_bytes):
+        device = os.stat(member.staged).st_dev
+        needs[device] = needs.get(device, 0) + size
+        free = free_space(member.staged).bytes
+        if free < needs[device]:
+            raise MariabackupError(
+                f"The file system of {member.live} has filled up: {free >> 20} MiB are free, and the server needs"
+                f" {needs[device] >> 20} MiB to start (redo log, temporary tablespace).",
+                "Make room, then run this task again.",
+            )
 
 
 def _owner(member: Member, situation: Situation, params: Mapping[str, Any]) -> Owner:

@@ -12,6 +12,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.innodb imp
     compare_innodb,
     parse_data_file_path,
     parse_size,
+    start_bytes,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 
@@ -112,3 +113,17 @@ def test_what_a_server_deals_with_itself() -> None:
     )
     assert compare_innodb({"innodb_checksum_algorithm": "crc32"}, {"innodb_checksum_algorithm": "full_crc32"}) == []
     assert compare_innodb({"innodb_log_file_size": "1"}, {"innodb_log_file_size": "2"}) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "needs"),
+    [
+        ({}, (96 * MIB, 12 * MIB)),
+        ({"innodb_log_file_size": "16777216", "innodb_temp_data_file_path": "ibtmp1:12M:autoextend"}, (16 * MIB, 12 * MIB)),
+        ({"innodb-log-file-size": "1G", "innodb_log_files_in_group": "2"}, (2048 * MIB, 12 * MIB)),
+        ({"innodb_temp_data_file_path": "a:1M;b:3M:autoextend:max:9M"}, (96 * MIB, 4 * MIB)),
+        ({"innodb_temp_data_file_path": "nonsense"}, (96 * MIB, 0)),
+    ],
+)
+def test_what_a_start_needs(options: dict[str, str], needs: tuple[int, int]) -> None:
+    assert start_bytes(options) == needs
