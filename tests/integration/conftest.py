@@ -15,11 +15,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.integration.harness.bench import Bench, Rack
 from tests.integration.harness.layouts import LAYOUTS, PLAIN
 from tests.integration.harness.playbooks import Playbooks
 from tests.integration.harness.pool import Pool
@@ -66,6 +68,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
         for server in pool.used:
             report.sections.append((f"host {server.name} ({server.suite})", pool.describe(server)))
     return report
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Count the cells of the kill matrix: one for a test, or as many as it says."""
+    counts = {}
+    for outcome in ("passed", "failed"):
+        reports = [r for r in terminalreporter.getreports(outcome) if "/test_kill_" in r.nodeid and r.when == "call"]
+        counts[outcome] = sum(int(dict(report.user_properties).get("cells", 1)) for report in reports)
+    if any(counts.values()):
+        failed = f", {counts['failed']} failed" if counts["failed"] else ""
+        terminalreporter.write_line(f"kill matrix: {counts['passed']} cells passed{failed}")
 
 
 _POOL = pytest.StashKey[Pool]()
@@ -142,3 +155,18 @@ def fresh(pool: Pool) -> Callable[..., Server]:
 def playbooks(published: Path, tmp_path: Path, pool: Pool) -> Callable[[], Playbooks]:
     """``playbooks()``: runs playbooks of the published collection against the servers that the test has by then."""
     return lambda: Playbooks(published / "collections", tmp_path / "ansible", pool.inventory())
+
+
+@pytest.fixture(scope="session")
+def rack(session_pool: Pool) -> Rack:
+    """The hosts on which this worker does many restores in a row."""
+    return Rack(session_pool)
+
+
+@pytest.fixture
+def lend(
+    rack: Rack, session_pool: Pool, request: pytest.FixtureRequest
+) -> Callable[..., AbstractContextManager[Bench]]:
+    """``with lend(suite, layout, disk=None) as bench``: a host with small data, its backup, and quick answers."""
+    request.node.stash[_POOL] = session_pool
+    return rack.bench

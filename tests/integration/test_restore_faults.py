@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import shlex
+
 import pytest
 
 from tests.integration.harness.faults import clear_breakpoints, proceed, set_breakpoint, wait_stopped
 from tests.integration.harness.layouts import DATADIR
+from tests.integration.harness.modules import end
 from tests.integration.harness.restores import TARGET, good_restore, refused, refused_early, untouched
 from tests.integration.harness.server import Server, assert_same, show, wait_for
 
@@ -53,8 +57,6 @@ def test_client_that_hammers_the_socket(server: Server) -> None:
 
 
 def _quoted(text: str) -> str:
-    import shlex
-
     return shlex.quote(text)
 
 
@@ -66,7 +68,8 @@ def test_server_that_hangs_in_its_stop(server: Server) -> None:
     set_breakpoint(server, "stop-before")
     running = server.start_module("restore", target_dir=TARGET, existing_data="delete", stop_timeout=2)
     wait_stopped(server, running)
-    server.run(f"kill -STOP {pid}")
+    # systemctl stop sends SIGTERM, and then SIGCONT.
+    freezer = server.start(["sh", "-c", f"while :; do kill -STOP {pid}; sleep 0.005; done"])
     clear_breakpoints(server)
     proceed(server)
     result = running.result()
@@ -74,7 +77,8 @@ def test_server_that_hangs_in_its_stop(server: Server) -> None:
     assert "not killed" in result["msg"], show(result)
     assert result["failed_phase"] == "stop"
     assert result["rolled_back"] is False
-    assert server.out(f"ps -o stat= -p {pid}").startswith("T"), "the server was killed"
+    assert server.out(f"ps -o comm= -p {pid}") in ("mariadbd", "mysqld"), "the server was killed"
+    end(freezer)
     server.run(f"kill -CONT {pid}")
     wait_for(lambda: server.server_runs() and server.server_pid() not in (0, pid), "the server runs again", timeout=60)
     assert_same(before, server.snapshot(check=True))
@@ -155,8 +159,6 @@ _KEYS = "/etc/mysql/keys"
 
 def _keys(server: Server, seed: str) -> None:
     """Write a key file of the plugin file_key_management with keys 1 and 2."""
-    import hashlib
-
     digests = [hashlib.sha256(f"{seed}{number}".encode()).hexdigest() for number in (1, 2)]
     server.host.put("".join(f"{n};{digest}\n" for n, digest in enumerate(digests, 1)), _KEYS, 0o640, "root:mysql")
 

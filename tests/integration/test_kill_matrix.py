@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""kill -9 of a restore in every phase, before and after its action, wherever the directories lie.
+
+After each: the server starts on a complete set, or refuses and says why; the same task again ends in the restored state;
+nothing committed is lost.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.harness.bench import Bench
+from tests.integration.harness.cells import (
+    COMMITTED,
+    EARLY,
+    EMPTY,
+    LATE,
+    NEW,
+    OLD,
+    POINTS,
+    STOPPING,
+    Cell,
+    Lend,
+    decide,
+    kill_at,
+    params,
+    ready,
+    try_start,
+)
+from tests.integration.harness.layouts import LAYOUTS
+
+CELLS = [
+    *params(["plain", "separate", "mount"], [OLD, EMPTY], POINTS, "trixie"),
+    *params(["plain"], [OLD], [point for point in POINTS if not point.startswith("step")], "bookworm"),
+    *params(["plain"], [OLD], [point for point in POINTS if not point.startswith("step")], "bullseye"),
+]
+
+
+def _look(bench: Bench, cell: Cell, pid: int) -> None:
+    """Assert what the host is like after the kill, before anybody has done anything."""
+    server = bench.server
+    if cell.point in EARLY:
+        assert server.server_pid(bench.layout.service) == pid, "the server in service was touched"
+        if cell.data == OLD:
+            assert bench.served() == OLD
+        else:
+            assert bench.out_of_sight() == ""
+    elif cell.point in (*STOPPING, "step-0", "step-1"):
+        if cell.data == OLD and bench.layout.name + cell.point != "plainstep-1":
+            # An administrator starts the server: it refuses, or is repaired and serves the old data.
+            found = try_start(bench)
+            assert found in (
+                (OLD,) if cell.point.startswith("step") and bench.layout.name != "plain" else (OLD, "held")
+            )
+    elif cell.point == "step-half":
+        assert not server.server_runs(bench.layout.service)
+        assert server.out("cat /var/lib/mariabackup/hold/*").startswith("dba.mariabackup: restore")
+    elif cell.point in (*LATE, "step-1", "step-essential", "step-last"):
+        assert bench.on_disk() == NEW
+        if server.server_runs(bench.layout.service):
+            assert bench.served() == NEW
+            assert server.sql("SELECT @@read_only") == "1"
+    else:
+        assert cell.point in COMMITTED
+        assert bench.served() == NEW
+        bench.write()
+
+
+@pytest.mark.parametrize(("suite", "layout", "cell"), CELLS)
+def test_kill(lend: Lend, suite: str, layout: str, cell: Cell) -> None:
+    """kill -9 of our process at a point of the restore."""
+    with lend(suite, LAYOUTS[layout]) as bench:
+        server = bench.server
+        ready(bench, cell.data)
+        pid = server.server_pid(bench.layout.service)
+        kill_at(bench, cell.point, **cell.options(bench))
+        _look(bench, cell, pid)
+        bench.restore(**cell.options(bench))
+        if cell.point == "health-after":
+            # Once for each layout: all of the data. The other cells ask for the sums.
+            bench.assert_unchanged_backup()
+        if cell.point in COMMITTED:
+            assert bench.written()
+            server.sql("DROP DATABASE after")
+
+
+@pytest.mark.parametrize("accept", [True, False], ids=["accepted", "restored"])
+@pytest.mark.parametrize(("suite", "layout", "cell"), params(["separate", "mount"], [OLD], ["step-last"], "trixie"))
+def test_kill_then_opened_by_hand(lend: Lend, suite: str, layout: str, cell: Cell, accept: bool) -> None:
+    """Killed after the last step, and started by an administrator: from then on a person decides."""
+    with lend(suite, LAYOUTS[layout]) as bench:
+        ready(bench, cell.data)
+        kill_at(bench, cell.point)
+        assert try_start(bench) == NEW
+        decide(bench, accept)
+
+
+@pytest.mark.parametrize(("suite", "layout", "cell"), params(["separate", "mount"], [EMPTY], ["step-half"], "trixie"))
+def test_kill_then_repaired_by_hand(lend: Lend, suite: str, layout: str, cell: Cell) -> None:
+    """Killed in the middle of a swap into an empty server, and started: the swap is finished, and what is written stays."""
+    with lend(suite, LAYOUTS[layout]) as bench:
+        ready(bench, cell.data)
+        kill_at(bench, cell.point)
+        assert try_start(bench) == NEW
+        bench.write()
+        bench.restore()
+        assert bench.written()
+        bench.server.sql("DROP DATABASE after")
+
+
+@pytest.mark.parametrize(("suite", "layout", "cell"), params(["plain"], [EMPTY], ["stop-after"], "trixie"))
+def test_kill_then_set_up_by_hand(lend: Lend, suite: str, layout: str, cell: Cell) -> None:
+    """Killed before the swap into an empty datadir, in which somebody then sets up a server: that one is data as well."""
+    with lend(suite, LAYOUTS[layout]) as bench:
+        server = bench.server
+        ready(bench, cell.data)
+        kill_at(bench, cell.point, existing_data="fail")
+        server.run(
+            "rm -rf /run/systemd/system/*mariabackup* /run/systemd/system/*/*mariabackup*; systemctl daemon-reload"
+        )
+        server.run("mariadb-install-db --user=mysql --auth-root-authentication-method=socket --skip-test-db")
+        server.start_server()
+        bench.write()
+        server.fail("restore", "is not empty", **bench.arguments(existing_data="fail"))
+        assert bench.written()
+        bench.restore()

@@ -1,0 +1,66 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hosts that lose power before and after every step of the swap: all processes gone at once, what was not synced lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.integration.harness.bench import Bench
+from tests.integration.harness.cells import EMPTY, NEW, OLD, Lend, cut_at, decide, groups, ready
+from tests.integration.harness.layouts import LAYOUTS
+
+DISK = "4G"
+
+
+def _cut(bench: Bench, number: int, data: str) -> tuple[int, int]:
+    """One cell: the power goes after step ``number``. Returns how many steps there are, and how many hand over data."""
+    ready(bench, data)
+    steps = cut_at(bench, f"step-{number}")
+    essential = max(place for place, step in enumerate(steps, 1) if step["essential"])
+    complete = number >= essential
+    server = bench.server
+    if data == OLD:
+        assert bench.served() == (NEW if complete else OLD)
+        if complete:
+            decide(bench, accept=number % 2 == 0)
+        else:
+            bench.assert_no_hold()
+            bench.restore()
+    elif number == 0:
+        assert not server.server_runs(bench.layout.service)
+        bench.restore()
+    else:
+        # An empty directory is nothing to go back to: the new set is in place, and open.
+        assert bench.served() == NEW
+        bench.assert_no_hold()
+        bench.write()
+        bench.restore()
+        assert bench.written()
+        server.sql("DROP DATABASE after")
+    return len(steps), essential
+
+
+@pytest.mark.parametrize(
+    ("layout", "data", "part"),
+    groups("power", [("plain", OLD, 1), ("plain", EMPTY, 1), ("separate", OLD, 2), ("separate", EMPTY, 2),
+                     ("mount", OLD, 4), ("mount", EMPTY, 2)]),
+)  # fmt: skip
+def test_power_cut_at_every_step(
+    lend: Lend, layout: str, data: str, part: tuple[int, int], record_property: Callable[[str, object], None]
+) -> None:
+    """The power goes before the first step, and after each."""
+    number, done = part[0], 0
+    with lend("trixie", LAYOUTS[layout], DISK) as bench:
+        steps = number
+        while number <= steps:
+            try:
+                steps, _essential = _cut(bench, number, data)
+            except Exception as error:
+                raise AssertionError(f"power cut after step {number}: {error}") from error
+            done += 1
+            number += part[1]
+    record_property("cells", done)

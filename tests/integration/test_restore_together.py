@@ -1,0 +1,58 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two operations on one server at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.harness.faults import (
+    TOOL,
+    clear_breakpoints,
+    frozen,
+    proceed,
+    set_breakpoint,
+    wait_program,
+    wait_stopped,
+)
+from tests.integration.harness.restores import TARGET, good_restore, refused, untouched
+from tests.integration.harness.server import Server, show
+
+
+@pytest.mark.suites("trixie")
+@pytest.mark.parametrize("point", ["stage-after", "swap-before", "health-after"])
+def test_two_restores_at_once(server: Server, point: str) -> None:
+    """The second restore is refused and names the first, in check mode too; the first goes through."""
+    server.succeed("backup", target_dir=TARGET, prepare=True)
+    server.run(f"cp -a {TARGET} /srv/backup/other")
+    server.dataset("change")
+    set_breakpoint(server, point)
+    first = server.start_module("restore", target_dir=TARGET, existing_data="delete")
+    wait_stopped(server, first)
+    clear_breakpoints(server)
+    other = {"target_dir": "/srv/backup/other", "existing_data": "delete"}
+    for check in (False, True):
+        result = server.fail("restore", "is working on it", "a restore (process", check=check, **other)
+        assert result["action"].startswith("Wait"), show(result)
+    server.fail("previous_datadir", "a restore (process", state="restored")
+    server.fail("backup", target_dir="/srv/backup/third")
+    assert not server.exists("/srv/backup/third")
+    proceed(server)
+    assert not first.result().get("failed"), show(first.result())
+    server.assert_seeded()
+    server.succeed("restore", **other)
+    server.assert_seeded()
+
+
+@pytest.mark.suites("trixie", "bullseye")
+def test_restore_during_a_backup(server: Server) -> None:
+    """A restore while a backup reads the datadir is refused and names it; the backup goes through."""
+    server.succeed("backup", target_dir=TARGET, prepare=True)
+    server.dataset("change")
+    with untouched(server):
+        backup = server.start_module("backup", target_dir="/srv/backup/running")
+        with frozen(server, wait_program(server, TOOL)):
+            refused(server, "a backup (process")
+        assert not backup.result().get("failed"), show(backup.result())
+    good_restore(server)
