@@ -106,6 +106,9 @@ def _accepted(host: Host, ctx: Context, params: dict[str, Any], write: bool) -> 
             # A server with our restrictions has to start anew: nothing but its option files may decide from now on.
             hold_and_stop(journal, service, ctx, params["stop_timeout"])
             wayback.serve_again(journal, service, params)
+        else:
+            # Started at boot, past a hold whose drop-ins the reboot took away.
+            service.release()
         journal.write(state=journals.ACCEPTED)
     result = _result(host, journal["id"], f"undecided after {journal['id']}", f"data of restore {journal['id']}")
     return {**result, "previous_datadir": members_of(journal)[0].previous}

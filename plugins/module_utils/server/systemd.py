@@ -247,12 +247,15 @@ class SystemdService(SystemdUnit):
                 log_tail=self._last_words(began),
             )
         if ended.rc != 0 or self.state() != "active":
+            words = self._last_words(began)
+            errors = [line for line in words if "[ERROR]" in line]
+            first = f": {errors[0].strip()}" if errors else "."
             raise MariabackupError(
-                f"{self.name} does not start (result: {self._show().get('Result', 'unknown')}).",
+                f"{self.name} does not start (result: {self._show().get('Result', 'unknown')}){first}",
                 "Read the server's messages below.",
                 cmd=ended.argv,
                 rc=ended.rc,
-                log_tail=self._last_words(began) or ended.tail(),
+                log_tail=words or ended.tail(),
             )
 
     def restart(self, timeout: float) -> None:
