@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
@@ -241,7 +242,9 @@ def _ask(params: Mapping[str, Any], host: Host) -> tuple[ServerFacts | None, tup
         return None, ()
     socket = socket_path(host.options)
     try:
-        connection, _label, _notes = connect_any([Login.from_params(params), root_over_socket(socket)], socket)
+        given = Login.from_params(params)
+        root = replace(root_over_socket(socket), connect_timeout=given.connect_timeout)
+        connection, _label, _notes = connect_any([given, root], socket)
     except MariabackupError as error:
         return None, (f"{error.cause}",)
     try:
