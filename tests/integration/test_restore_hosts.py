@@ -16,10 +16,10 @@ from tests.integration.harness.restores import TARGET, by_hand, good_restore, re
 from tests.integration.harness.server import Server, assert_same, show, wait_for
 
 
-def stopped_at(server: Server, point: str, **options: object) -> Running:
+def stopped_at(server: Server, point: str) -> Running:
     """Start a restore and return when it stands at ``point``; ``proceed`` lets it go on."""
     set_breakpoint(server, point)
-    running = server.start_module("restore", **{"target_dir": TARGET, "existing_data": "delete", **options})
+    running = server.start_module("restore", target_dir=TARGET, existing_data="delete")
     wait_stopped(server, running)
     clear_breakpoints(server)
     return running
@@ -62,7 +62,9 @@ def test_client_that_hammers_the_socket_sees_the_old_data_then_the_new(server: S
     if server.suite != "bullseye":
         server.run("systemctl enable --now mariadb.socket")
     server.run("systemctl start mariadb")
-    server.sql("CREATE TABLE dba_empty.generation (v VARCHAR(9)) ENGINE=Aria; INSERT INTO dba_empty.generation VALUES ('new')")
+    server.sql(
+        "CREATE TABLE dba_empty.generation (v VARCHAR(9)) ENGINE=Aria; INSERT INTO dba_empty.generation VALUES ('new')"
+    )
     server.succeed("backup", target_dir=TARGET)
     tables = server.sql("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA LIKE 'dba%'")
     server.sql("UPDATE dba_empty.generation SET v = 'old'; CREATE TABLE dba_empty.more (a INT) ENGINE=InnoDB")

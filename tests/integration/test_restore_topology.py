@@ -88,9 +88,13 @@ def test_stale_replica_of_a_restored_primary_never_resumes(pair: tuple[Server, S
         primary.sql(f"INSERT INTO dba_empty.t VALUES ({row}); FLUSH BINARY LOGS")
     assert number(primary) > last + 15
     replica.sql("STOP SLAVE; START SLAVE")
-    wait_for(lambda: status(replica)["Last_IO_Errno"] == "1236", f"it stops again; {status(replica)}", timeout=40, pause=0.2)
+    wait_for(
+        lambda: status(replica)["Last_IO_Errno"] == "1236", f"it stops again; {status(replica)}", timeout=40, pause=0.2
+    )
     replica.restart_server()
-    wait_for(lambda: status(replica)["Last_IO_Errno"] == "1236", f"after a restart; {status(replica)}", timeout=40, pause=0.2)
+    wait_for(
+        lambda: status(replica)["Last_IO_Errno"] == "1236", f"after a restart; {status(replica)}", timeout=40, pause=0.2
+    )
     assert status(replica)["Slave_IO_Running"] == "No"
     assert_same(before, replica.snapshot())
 

@@ -119,7 +119,10 @@ def test_what_a_server_deals_with_itself() -> None:
     ("options", "needs"),
     [
         ({}, (96 * MIB, 12 * MIB)),
-        ({"innodb_log_file_size": "16777216", "innodb_temp_data_file_path": "ibtmp1:12M:autoextend"}, (16 * MIB, 12 * MIB)),
+        (
+            {"innodb_log_file_size": "16777216", "innodb_temp_data_file_path": "ibtmp1:12M:autoextend"},
+            (16 * MIB, 12 * MIB),
+        ),
         ({"innodb-log-file-size": "1G", "innodb_log_files_in_group": "2"}, (2048 * MIB, 12 * MIB)),
         ({"innodb_temp_data_file_path": "a:1M;b:3M:autoextend:max:9M"}, (96 * MIB, 4 * MIB)),
         ({"innodb_temp_data_file_path": "nonsense"}, (96 * MIB, 0)),
