@@ -48,7 +48,9 @@ def start_bytes(options: Mapping[str, str]) -> tuple[int, int]:
     values = {name.replace("-", "_"): value for name, value in options.items()}
     redo = parse_size(values.get("innodb_log_file_size") or "96M") * int(values.get("innodb_log_files_in_group") or 1)
     try:
-        files = parse_data_file_path(values.get("innodb_temp_data_file_path") or "ibtmp1:12M:autoextend", temporary=True)
+        files = parse_data_file_path(
+            values.get("innodb_temp_data_file_path") or "ibtmp1:12M:autoextend", temporary=True
+        )
     except MariabackupError:
         return redo, 0  # the server says itself what it thinks of the value
     return redo, sum(item.size for item in files)
