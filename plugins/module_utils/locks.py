@@ -31,6 +31,7 @@ def _refusal(fd: int, path: str, operation: str) -> MariabackupError:
     return MariabackupError(
         f"The {operation} of {path} cannot start: {who} is working on it.",
         "Wait until it has finished, then run this task again.",
+        phase="plan",
     )
 
 
