@@ -10,6 +10,7 @@ import datetime
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -143,6 +144,8 @@ def measure(options: argparse.Namespace, settings: Settings, scratch: Path) -> i
 def main(argv: list[str] | None = None) -> int:
     """Measure; return the exit code."""
     options = arguments(argv)
+    # Asked to end, it takes its host down first.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit("The benchmark was stopped."))
     settings = Settings.from_environment(None if os.environ.get("MARIABACKUP_LAB_ID") else "bench")
     with tempfile.TemporaryDirectory(prefix="mariabackup-bench-") as scratch:
         try:

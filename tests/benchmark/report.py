@@ -249,7 +249,7 @@ def page(runs: Sequence[SizeRun], facts: Sequence[tuple[str, str]], pause_ms: fl
         parallel=runs[0].parallel,
         memory=MEMORY,
         pause=f"{pause_ms:g}",
-        facts=markdown_table([("", "")] + [(name, value) for name, value in facts]),
+        facts=markdown_table([("", ""), *facts]),
         table=markdown_table([COLUMNS, *(row.cells() for row in all_rows(runs))]),
         phases=markdown_table(phases),
         every=markdown_table(every),
