@@ -174,7 +174,7 @@ def connect(login: Login, default_socket: str | None = None) -> Any:
     arguments = connect_arguments(login, default_socket)
     where = arguments.get("unix_socket") or f"{arguments['host']}:{arguments['port']}"
     try:
-        connection = pymysql.connect(cursorclass=pymysql.cursors.DictCursor, **arguments)
+        connection: Any = pymysql.connect(cursorclass=pymysql.cursors.DictCursor, **arguments)
     except pymysql.err.MySQLError as error:
         code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
         text = f"{code}: {error.args[1]}" if len(error.args) > 1 else str(error)
