@@ -29,7 +29,9 @@ def _cut(bench: Bench, number: int, data: str) -> tuple[int, int]:
             decide(bench, accept=number % 2 == 0)
         else:
             bench.assert_no_hold()
-            bench.restore()
+            # The next cell runs the same task again as well, and cuts it one step later.
+            if bench.layout.name != "mount" or number % 3 == 0:
+                bench.restore()
     elif number == 0:
         assert not server.server_runs(bench.layout.service)
         bench.restore()

@@ -74,7 +74,7 @@ def good_restore_of_changed(server: Server) -> None:
 def test_accounts_of_the_backup_refuse_the_login(server: Server, check: str) -> None:
     """No account of the backup lets this host in: a warning, and open all the same; with strict, swapped back."""
     passwords = "ALTER USER root@localhost IDENTIFIED BY 'of the backup'"
-    own = "ALTER USER root@localhost IDENTIFIED VIA unix_socket"
+    own = "ALTER USER root@localhost IDENTIFIED VIA mysql_native_password USING 'invalid' OR unix_socket"
     server.sql(
         f"{own}; CREATE USER other@localhost IDENTIFIED BY 'x'; GRANT ALL ON *.* TO other@localhost WITH GRANT OPTION"
     )

@@ -67,6 +67,7 @@ class Bench:
         self.raw, self.prepared = f"{self.store}/raw", f"{self.store}/prepared"
         self.base = ROWS * (ROWS + 1) // 2
         self._added = 0
+        self._inodes: dict[str, int] = {}
         server.reset(layout, start=False, data=False)
         if server.suite == "trixie":
             # The distribution's check after each start takes as long as all the rest; the other suites keep it.
@@ -118,7 +119,7 @@ class Bench:
         self.server.stop_server()
         for directory in self.directories:
             self.server.run(["find", directory, "-mindepth", "1", "-not", "-name", "lost+found", "-delete"])
-        self._inodes: dict[str, int] = {}
+        self.old_is_gone()
 
     def _files(self) -> dict[str, int]:
         """Return the inode of one file of each directory, by name; they tell whose directory it is."""
@@ -133,6 +134,10 @@ class Bench:
         paths = [f"{place or self.layout.datadir}/{name}" for name, place in places.items()]
         out = self.server.run(["stat", "--format=%i %n", *paths], check=False).stdout
         return {path: int(inode) for inode, path in (line.split(" ", 1) for line in out.splitlines())}
+
+    def old_is_gone(self) -> None:
+        """Forget the old set's files: once they are deleted, new ones may get their inode numbers."""
+        self._inodes = {}
 
     def _mark_old(self) -> None:
         self._inodes = self._files()
