@@ -108,7 +108,13 @@ except MariabackupError as error:
 
 
 def start_parent(log: Path) -> tuple[subprocess.Popen[str], int]:
-    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(log)], stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(log)],
+        stdout=subprocess.PIPE,
+        text=True,
+        # Whoever runs the tests with nohup has SIGHUP ignored, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    )
     for _attempt in range(200):
         time.sleep(0.05)
         if log.exists() and log.read_text().strip():
