@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.integration.harness.backups import SECRET, backup_account, server_goes_on
-from tests.integration.harness.faults import backup_half_way
+from tests.integration.harness.faults import TOOL, backup_half_way, frozen, wait_program
 from tests.integration.harness.pool import Pool
 from tests.integration.harness.server import Server
 
@@ -163,9 +163,11 @@ def test_disk_that_is_too_small_is_refused_before_the_tool_starts(server: Server
 def test_disk_that_fills_up_during_the_backup(server: Server) -> None:
     """Disk full during the backup: said so, the half backup is gone, the server goes on, the next run works."""
     server.mount("ext4", "320M", "/mnt/small", owner=None)
-    with backup_half_way(server, "/mnt/small/backup") as running:
+    running = server.start_module("backup", target_dir="/mnt/small/backup")
+    # Held as soon as it is there: what is left of the disk is then less than it needs, however fast it is.
+    with frozen(server, wait_program(server, TOOL)):
         free = int(server.out("df --output=avail -k /mnt/small | tail -1"))
-        server.run(f"fallocate -l {free - 200}K /mnt/small/filler")
+        server.run(f"fallocate -l {free - 20480}K /mnt/small/filler")
     result = running.result()
     assert result.get("failed"), result
     assert "full" in result["msg"], result["msg"]

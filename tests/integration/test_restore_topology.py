@@ -46,7 +46,7 @@ def follow(replica: Server, number: str) -> None:
 def status(replica: Server) -> dict[str, str]:
     """Return SHOW SLAVE STATUS."""
     lines = replica.out(["mariadb", "-e", "SHOW SLAVE STATUS\\G"]).splitlines()
-    return {name.strip(): value.strip() for name, _, value in (line.partition(": ") for line in lines)}
+    return {name.strip(): value.strip() for name, _colon, value in (line.partition(": ") for line in lines)}
 
 
 def number(server: Server) -> int:

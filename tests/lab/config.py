@@ -24,8 +24,9 @@ class Settings:
     state: Path
 
     @classmethod
-    def from_environment(cls, lab_id: str | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    def from_environment(cls, lab_id: str | None = None, environ: Mapping[str, str] | None = None) -> Settings:
         """Read MARIABACKUP_LAB_ID, MARIABACKUP_LAB_CACHE and MARIABACKUP_LAB_STATE; lab_id wins over the first."""
+        environ = os.environ if environ is None else environ
         name = lab_id or environ.get("MARIABACKUP_LAB_ID") or "lab"
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", name):
             raise LabError(f"a lab id is made of lower-case letters, digits and dashes, not {name!r}")

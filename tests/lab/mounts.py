@@ -102,7 +102,7 @@ def detach_below(path: Path, timeout: float = 20.0) -> None:
 def _devices_below(path: Path) -> list[str]:
     text = output(["losetup", "--list", "--noheadings", "--raw", "--output", "NAME,BACK-FILE"])
     pairs = [line.partition(" ") for line in text.splitlines()]
-    return [device for device, _, image in pairs if f"{image}/".startswith(f"{path}/")]
+    return [device for device, _number, image in pairs if f"{image}/".startswith(f"{path}/")]
 
 
 def cut(mount_point: Path) -> bool:

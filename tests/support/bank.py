@@ -327,7 +327,7 @@ def _start(options: argparse.Namespace) -> int:
         )
     with open(options.record + ".pid", "w", encoding="ascii") as file:
         file.write(str(process.pid))
-    for _ in range(200):
+    for _attempt in range(200):
         if os.path.exists(options.record) and os.path.getsize(options.record) > 0:
             return 0
         if process.poll() is not None:

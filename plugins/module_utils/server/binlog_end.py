@@ -91,7 +91,7 @@ def scan_binlog(data: mmap.mmap | bytes) -> tuple[list[Gtid], bool, str]:
     highest: dict[tuple[int, int], int] = {}
     position = 4
     while position + _HEADER.size <= size:
-        _, kind, server_id, length, _, _ = _HEADER.unpack_from(data, position)
+        kind, server_id, length = _HEADER.unpack_from(data, position)[1:4]
         if length < _HEADER.size or position + length > size:
             break
         body = position + _HEADER.size

@@ -80,7 +80,7 @@ def parse_table(text: str) -> dict[str, str]:
             continue
         if not line.strip():
             break
-        name, _, value = line.partition(" ")
+        name, _space, value = line.partition(" ")
         value = value.strip()
         values[option_name(name)] = "" if value == _NO_VALUE else value
     return values
@@ -205,7 +205,7 @@ def _plugin_may_know(datadir: str) -> bool:
 
 def option_files(server_binary: str, args: Sequence[str] = ()) -> list[str]:
     """Return the option files that exist and are read, includes too, in reading order; for messages."""
-    first, _ = split_args(args)
+    first = split_args(args)[0]
     chosen = dict(arg[2:].partition("=")[::2] for arg in first)
     if "no-defaults" in chosen:
         return []

@@ -66,10 +66,10 @@ def wait_gone(pid: int, timeout: float, ticks: int | None = None) -> bool:
     deadline = time.monotonic() + timeout
     if not alive(pid, ticks):
         return True
-    opener = getattr(os, "pidfd_open", None)
     try:
-        fd = opener(pid) if opener else -1
-    except OSError:
+        fd = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        # An interpreter or a kernel without it, or a process that is gone by now.
         fd = -1
     try:
         while alive(pid, ticks):

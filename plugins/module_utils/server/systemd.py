@@ -165,7 +165,7 @@ class SystemdService(SystemdUnit):
             errors="replace", env=plain_environment(),
         ) as process:  # fmt: skip
             try:
-                out, _ = process.communicate(timeout=None if timeout == float("inf") else timeout)
+                out = process.communicate(timeout=None if timeout == float("inf") else timeout)[0]
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()

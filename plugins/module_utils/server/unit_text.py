@@ -58,7 +58,7 @@ def parse_environment_file(text: str) -> dict[str, str]:
         line = line.strip()
         if not line or line[0] in "#;" or "=" not in line:
             continue
-        name, _, value = line.partition("=")
+        name, _equals, value = line.partition("=")
         words = parse_words(value)
         values[name.strip()] = " ".join(words)
     return values

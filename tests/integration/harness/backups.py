@@ -117,4 +117,4 @@ def server_goes_on(server: Server) -> None:
     server.sql("CREATE TABLE IF NOT EXISTS dba_empty.probe (id INT) ENGINE=Aria; INSERT INTO dba_empty.probe VALUES (1);"
                "DROP TABLE dba_empty.probe")  # fmt: skip
     assert time.monotonic() - started < 5
-    wait_for(lambda: server.server_runs(), f"{server.name}: the server runs")
+    wait_for(server.server_runs, f"{server.name}: the server runs")

@@ -59,6 +59,17 @@ for place in /mnt/*; do mountpoint -q "$place" || rm -rf "$place"; done
 [ -z "$changed" ] || systemctl daemon-reload
 systemctl reset-failed
 """
+# Debian's check of all tables after a start costs more than all the rest, and what a test starts with was checked when it
+# was made. The starts of the collection run it as always.
+_START = """
+cd /etc/mysql
+mv debian-start debian-start.off && ln -s /bin/true debian-start
+{sockets}
+systemctl start {service}
+status=$?
+mv debian-start.off debian-start
+exit $status
+"""
 
 
 class Server:
@@ -196,9 +207,8 @@ class Server:
     def start_server(self, service: str = "") -> None:
         """Start the server's sockets, as they were on the new host, and the server; wait until it is up."""
         service = service or self.layout.service
-        if service == "mariadb":
-            self.run(f"xargs -r systemctl start < {TOOLS}/pristine/sockets")
-        done = self.run(["systemctl", "start", service], check=False)
+        sockets = f"xargs -r systemctl start < {TOOLS}/pristine/sockets" if service == "mariadb" else "true"
+        done = self.run(_START.format(sockets=sockets, service=service), check=False)
         assert done.returncode == 0, f"{self.name}: {service} does not start\n{self.error_log(service)}"
 
     def stop_server(self, service: str = "") -> None:
