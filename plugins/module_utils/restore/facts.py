@@ -313,6 +313,7 @@ def summary(situation: Situation) -> dict[str, Any]:
         # A name in the short code of some alphabets can only be decoded by a server.
         "schemas": [name for name in situation.source.schemas if "@" not in name],
         "needs_prepare": situation.source.needs_prepare,
+        "encrypted": situation.source.encryption_plugin is not None,
         "upgrade": situation.source.series < situation.server.series,
         "last_lsn": situation.source.last_lsn,
     }

@@ -124,6 +124,7 @@ def check(journal: Journal, host: Host, params: Mapping[str, Any], ctx: Context)
         logins=logins_after_restore(params, socket_path(host.options)),
         mode=params["health_check"],
         manifest_schemas=journal["situation"]["schemas"],
+        encrypted=bool(journal["situation"].get("encrypted")),
         expect_schemas=params["expect_schemas"],
         verify_queries=params["verify_queries"],
         log_mark=journal["log_mark"],
@@ -183,6 +184,11 @@ def open_server(host: Host, params: Mapping[str, Any], ctx: Context) -> None:
             )
             try:
                 values = open_for_writing(connection, host.options)
+                if values["event_scheduler"] == "ON":
+                    # The distribution's upgrade check, which runs beside the server since its start, puts the scheduler
+                    # back to what it found: OFF.
+                    wait_for_distribution_check(service)
+                    values = open_for_writing(connection, host.options)
             finally:
                 connection.close()
             ctx.log(f"opened by {label}: {values}")

@@ -18,7 +18,6 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.restore.host impor
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching import (
     ALL,
-    NONE,
     members_of,
     steps_of,
     swap_state,
@@ -50,9 +49,9 @@ def repair_set(journal: Journal, ctx: Context) -> bool:
     steps = steps_of(journal)
     swapped = swap_state(journal)
     old_data = journal["had_data"] and not journal.get("deleted")
-    if journal.get("deleted") and swapped == NONE:
-        return False
-    if swapped == ALL or (swapped != NONE and not old_data):
+    if not steps:
+        return not journal.get("deleted")
+    if swapped == ALL or not old_data:
         for step in steps:
             apply(step)
         journal.write(swapped=True)

@@ -22,6 +22,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.swap impor
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.usage import in_use
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import sync_file_system
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.service import Repair, Service, Survey
 
@@ -152,6 +153,10 @@ def _run(
     journal: Journal, service: Service, ctx: Context, runner: Sequence[str], steps: list[Step], key: str, name: str
 ) -> None:
     if not one_step(steps):
+        # What the stopped server has made and not synced would be gone after a power cut, and with it a step's source.
+        for member in members_of(journal):
+            if os.path.isdir(member.live):
+                sync_file_system(member.live)
         make_durable_hold(journal, service, runner)
     journal.write(phase="swap", **{key: [step.as_dict() for step in steps]})
     for number, step in enumerate(steps, 1):

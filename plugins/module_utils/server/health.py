@@ -52,6 +52,7 @@ def check_health(
     manifest_schemas: Sequence[str] = (),
     expect_schemas: Sequence[str] = (),
     verify_queries: Sequence[Mapping[str, Any]] = (),
+    encrypted: bool = False,
     log_mark: Mapping[str, Any] | None = None,
     timeout: float = 60,
 ) -> Health:
@@ -66,6 +67,7 @@ def check_health(
         manifest_schemas: schemas of the backup; without a login they are not looked for.
         expect_schemas: schemas that must be there; they need the login.
         verify_queries: each with ``query`` and ``expect`` (see `matches`); they need the login.
+        encrypted: the data is encrypted, so every table is opened once: a server starts with a wrong key as well.
         log_mark: `error_log.mark` from before the start.
         timeout: seconds to wait for the greeting.
 
@@ -83,6 +85,7 @@ def check_health(
             mode=mode,
             schemas=(manifest_schemas, expect_schemas),
             verify_queries=verify_queries,
+            encrypted=encrypted,
             log_mark=log_mark,
             timeout=timeout,
         )
@@ -109,6 +112,7 @@ def _ladder(
     mode: str,
     schemas: tuple[Sequence[str], Sequence[str]],
     verify_queries: Sequence[Mapping[str, Any]],
+    encrypted: bool,
     log_mark: Mapping[str, Any] | None,
     timeout: float,
 ) -> None:
@@ -129,6 +133,8 @@ def _ladder(
         health.add("login", "; ".join([f"{health.login} works", *notes]))
         _check_same_server(health, pid, datadir_identity)
         _check_schemas(health, manifest_schemas, expect_schemas)
+        if encrypted:
+            _check_keys(health)
         for entry in verify_queries:
             _check_query(health, entry)
     if log_mark is not None:
@@ -193,6 +199,29 @@ def _check_same_server(health: Health, pid: int, expected: tuple[int, int]) -> N
             f"The login {health.login} reaches a server with the datadir {row['datadir']}, not the one just started.",
             "Set login_unix_socket, or login_host and login_port, to the restored server.",
         )
+
+
+def _check_keys(health: Health) -> None:
+    """Read a row of every InnoDB table: a server starts without the right key too, and refuses only whoever reads."""
+    tables = query(
+        health.connection,
+        "SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t FROM information_schema.TABLES WHERE ENGINE = 'InnoDB'"
+        " OR (ENGINE IS NULL AND TABLE_TYPE = 'BASE TABLE')",
+    )
+    names = [".".join("`" + str(row[key]).replace("`", "``") + "`" for key in "st") for row in tables]
+    closed: dict[str, str] = {}
+    for name in names:
+        try:
+            query(health.connection, f"SELECT 1 FROM {name} LIMIT 1")
+        except MariabackupError as error:
+            closed[name] = error.cause
+    if closed:
+        raise MariabackupError(
+            f"{len(closed)} of {len(names)} tables of the encrypted data cannot be read ({', '.join(list(closed)[:5])}): "
+            + next(iter(closed.values())),
+            "Give the server the keys with which the backup was taken.",
+        )
+    health.add("keys", f"all {len(names)} InnoDB tables can be read")
 
 
 def _check_schemas(health: Health, manifest: Sequence[str], expected: Sequence[str]) -> None:
