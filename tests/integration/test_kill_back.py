@@ -54,7 +54,11 @@ def test_kill_on_the_way_back(lend: Lend, layout: str, point: str) -> None:
             assert bench.server.sql("SELECT @@read_only") == "1"
         elif found == "held":
             assert layout == "plain"
-        _fails_again(bench, OLD)
+        if point in ("back-before", "back-step-1"):
+            _fails_again(bench, OLD)
+        else:
+            # Mended meanwhile: half the time of one that goes back once more, and the same code up to there.
+            bench.restore(failed_data="delete")
 
 
 @pytest.mark.parametrize(("layout", "point"), _cells(EMPTY, "dir", ("back-before", "back-step-1")))
@@ -81,4 +85,7 @@ def test_power_cut_on_the_way_back(lend: Lend, layout: str, point: str) -> None:
             return
         assert found == OLD
         bench.assert_no_hold()
-        _fails_again(bench, OLD)
+        if point == "back-step-1":
+            _fails_again(bench, OLD)
+        else:
+            bench.restore(failed_data="delete")
