@@ -51,9 +51,13 @@ class Context:
 
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Time a phase, and name it in every error that leaves it."""
+        """Time a phase, and name it in every error that leaves it; a phase inside of another is a part of that."""
+        if self._phase:
+            self.log(f"{self._phase}: {name}")
+            yield
+            return
         started = time.monotonic()
-        outer, self._phase = self._phase, name
+        self._phase = name
         self.log(f"phase {name}")
         try:
             yield
@@ -63,7 +67,7 @@ class Context:
                 error.log_path = error.log_path or self.log_path
             raise
         finally:
-            self._phase = outer
+            self._phase = ""
             self._add_time(name, time.monotonic() - started)
 
     def _add_time(self, name: str, seconds: float) -> None:

@@ -48,7 +48,9 @@ options:
     description:
       - How the files get from the backup to the staging directory.
       - V(auto) and V(copy) leave the backup as it is; V(auto) shares blocks where the file system can (reflink).
-      - V(move) consumes the backup, as C(--move-back) does.
+      - V(move) consumes the backup, as C(--move-back) does. A backup that is not prepared is prepared in its own directory
+        first. When the restore fails before a server has run on it, the backup is given back; after that it is kept at
+        C(<datadir>.failed-<id>), whatever O(failed_data) says.
     type: str
     default: auto
     choices: [auto, copy, move]

@@ -21,6 +21,7 @@ def _cut(bench: Bench, number: int, data: str) -> tuple[int, int]:
     ready(bench, data)
     steps = cut_at(bench, f"step-{number}")
     essential = max(place for place, step in enumerate(steps, 1) if step["essential"])
+    number = min(number, len(steps))
     complete = number >= essential
     server = bench.server
     if data == OLD:

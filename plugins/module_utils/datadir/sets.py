@@ -77,13 +77,16 @@ def distribute(layout: Layout, members: Sequence[Member]) -> list[tuple[str, str
             target = os.path.join(staged[directory], name)
         else:
             target = os.path.join(top, os.path.relpath(directory, layout.datadir), name)
-        _transfer(source, target)
+        transfer(source, target)
         moved.append((source, target))
     return moved
 
 
-def _transfer(source: str, target: str) -> None:
-    """Rename, or copy, sync and remove where the target lies on another file system."""
+def transfer(source: str, target: str) -> None:
+    """Rename a file, or copy, sync and remove it where the target lies on another file system.
+
+    The target has its name only when it is whole.
+    """
     if same_mount(source, os.path.dirname(target)):
         move(source, target)
         return

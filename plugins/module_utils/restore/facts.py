@@ -15,7 +15,11 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest im
     manifest_path,
     read_manifest,
 )
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import Proof, inspect_backup
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import (
+    Proof,
+    inspect_backup,
+    preparing_marker,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.carry_over import (
     CarryOver,
@@ -117,7 +121,9 @@ def _directory(place: Place, write: bool, carried: tuple[str, ...]) -> Directory
 def _source(params: Mapping[str, Any], host: Host, write: bool) -> tuple[Source, tuple[str, ...]]:
     path = os.path.realpath(params["target_dir"])
     manifest = read_manifest(manifest_path(path))
-    proof = inspect_backup(path, manifest=manifest)
+    # A backup that is moved is prepared in place, and a run that was killed there is taken up again.
+    resuming = params["method"] == "move" and os.path.lexists(preparing_marker(path))
+    proof = inspect_backup(path, manifest=None if resuming else manifest, resuming=resuming)
     meta = proof.metadata
     problems = [problem.text for problem in proof.problems]
     version = meta.server if meta else None
@@ -131,7 +137,7 @@ def _source(params: Mapping[str, Any], host: Host, write: bool) -> tuple[Source,
     parent = existing_parent(host.layout.datadir)
     if parent == host.layout.datadir and not is_mount_point(parent):
         parent = os.path.dirname(parent)  # the new set is staged beside the datadir, inside of a mount point
-    needs_prepare = not proof.prepared
+    needs_prepare = resuming or not proof.prepared
     source = Source(
         path=path,
         backup_id=_identity(manifest, proof, path),

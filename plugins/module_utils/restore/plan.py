@@ -261,9 +261,12 @@ def _steps(situation: Situation, options: Mapping[str, Any], members: Sequence[M
     if how == "auto":
         how = "reflink" if source.reflink else "copy"
     size = f"{source.size_bytes // MIB} MiB in {source.files} files"
-    yield _step("stage", f"{how} the backup ({size})", f"{source.path} -> {staging}")
-    if source.needs_prepare:
-        yield _step("prepare", "apply the log", staging)
+    prepare = (
+        [_step("prepare", "apply the log", source.path if how == "move" else staging)] if source.needs_prepare else []
+    )
+    stage = _step("stage", f"{how} the backup ({size})", f"{source.path} -> {staging}")
+    # A backup that is to be consumed is prepared before it is moved.
+    yield from [*prepare, stage] if how == "move" else [stage, *prepare]
     for member in members:
         if set(member.place.roles) & INNODB_ROLES:
             yield _step("verify", "place the files of " + ", ".join(member.place.roles), member.staged)

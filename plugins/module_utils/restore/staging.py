@@ -15,10 +15,10 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory i
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import manifest_path, read_manifest
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import METADATA_FILES
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.prepare import prepare_directory
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import inspect_backup, preparing_marker
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import inspect_backup
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.carry_over import copy_over
-from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.inspect import free_space
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.inspect import free_space, same_mount
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.ownership import (
     Owner,
     find_owner,
@@ -32,11 +32,12 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.sets impor
     distribute,
     make_staged,
     remove_tree,
+    transfer,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.swap import Member
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import make_private_dirs, sync_file_system
-from ansible_collections.dba.mariabackup.plugins.module_utils.restore import wayback
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore import moving, wayback
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.host import Host
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.situation import Situation
@@ -52,10 +53,6 @@ HIGH_OOM_SCORE = 500
 def _not_backup(relative: str) -> bool:
     """Leave out what the proof leaves out: entries of a mount point that are no schemas."""
     return relative in IGNORED_DIRECTORIES
-
-
-def _nothing(_relative: str) -> bool:
-    return False
 
 
 @contextlib.contextmanager
@@ -91,11 +88,6 @@ def method_of(situation: Situation, params: Mapping[str, Any]) -> str:
     return "reflink" if situation.source.reflink and params["copier"] == "builtin" else "copy"
 
 
-def metadata_dir(journal: Journal) -> str:
-    """Return where the backup's own description is kept: the datadir gets none of it."""
-    return os.path.join(journal.directory, "metadata")
-
-
 def is_staged(journal: Journal) -> bool:
     """Whether every staged directory is there."""
     return all(os.path.isdir(member.staged) for member in members_of(journal))
@@ -110,6 +102,8 @@ def has_server_data(journal: Journal) -> bool:
 def stage(journal: Journal, situation: Situation, params: Mapping[str, Any], ctx: Context) -> None:
     """Place the backup, whole, in the staged datadir; checksums of the manifest are verified on the way."""
     members = members_of(journal)
+    if params["method"] == "move":
+        moving.remember(journal)
     make_staged(members)
     source, target = situation.source.path, members[0].staged
     if params["copier"] == "builtin":
@@ -120,6 +114,9 @@ def stage(journal: Journal, situation: Situation, params: Mapping[str, Any], ctx
             _copy_with_rsync(source, target, params, ctx)
         else:
             _copy_back(source, target, params, ctx)
+            if params["method"] == "move" and not same_mount(source, target):
+                sync_file_system(target)
+                moving.remove_source(journal, ctx)
 
 
 def _copy_ourselves(source: str, target: str, situation: Situation, params: Mapping[str, Any], ctx: Context) -> None:
@@ -174,11 +171,13 @@ def _copy_back(source: str, target: str, params: Mapping[str, Any], ctx: Context
         innodb_log_group_home_dir=target,
         aria_log_dir_path=target,
     )
-    moving = params["method"] == "move"
-    outcome = run_tool(copy_back_argv(tool.path, source, everywhere, move=moving), ctx.log_path)
+    # Across file systems the tool removes each file as soon as it has copied it, and syncs none: a power cut then would take
+    # both. So it copies, and the caller removes.
+    move = params["method"] == "move" and same_mount(source, target)
+    outcome = run_tool(copy_back_argv(tool.path, source, everywhere, move=move), ctx.log_path)
     if not outcome.completed_ok:
         raise MariabackupError(
-            f"mariadb-backup could not {'move' if moving else 'copy'} the backup to {target}.",
+            f"mariadb-backup could not {'move' if move else 'copy'} the backup to {target}.",
             "Read the last lines of its log below.",
             cmd=outcome.argv,
             rc=outcome.rc,
@@ -211,12 +210,7 @@ def _copy_with_rsync(source: str, target: str, params: Mapping[str, Any], ctx: C
 
 def prepare(journal: Journal, params: Mapping[str, Any], ctx: Context) -> None:
     """Apply the log to the staged copy; the backup itself stays as it is."""
-    target = members_of(journal)[0].staged
-    if params["method"] == "move":
-        # What is moved back after a failure from here on is half prepared, and has to say so.
-        with open(preparing_marker(journal["source"]["path"]), "a", encoding="utf-8") as stream:
-            stream.write(f"moved and prepared by restore {journal['id']}\n")
-    prepare_directory(target, ctx, params)
+    prepare_directory(members_of(journal)[0].staged, ctx, params)
 
 
 def verify(journal: Journal, situation: Situation, host: Host, params: Mapping[str, Any], ctx: Context) -> None:
@@ -275,13 +269,12 @@ def _owner(member: Member, situation: Situation, params: Mapping[str, Any]) -> O
 
 def _take_metadata_out(journal: Journal, top: str) -> None:
     """Move the backup's description of itself to the run's directory: in a datadir it would be taken for data."""
-    kept = metadata_dir(journal)
+    kept = moving.metadata_dir(journal)
     make_private_dirs(kept)
     for name in sorted(METADATA_FILES):
         path = os.path.join(top, name)
         if os.path.isfile(path):
-            shutil.copy2(path, os.path.join(kept, name))
-            os.unlink(path)
+            transfer(path, os.path.join(kept, name))
 
 
 def verify_source(journal: Journal, params: Mapping[str, Any], ctx: Context) -> None:
@@ -297,28 +290,10 @@ def delete_old(journal: Journal, ctx: Context) -> None:
 
 
 def discard(journal: Journal, ctx: Context) -> None:
-    """Remove what was staged. A backup that was moved is moved back, with its description of itself."""
-    members = members_of(journal)
+    """Remove what was staged. A backup that was moved is given back, with its description of itself."""
     if journal["result"]["method"] == "move":
-        _give_back(journal, members, ctx)
-    for member in members:
+        moving.give_back(journal, ctx)
+    for member in members_of(journal):
         if os.path.lexists(member.staged):
             remove_tree(member.staged)
         wayback.remove_room(member.live)
-
-
-def _give_back(journal: Journal, members: list[Member], ctx: Context) -> None:
-    source = journal["source"]["path"]
-    os.makedirs(source, mode=0o700, exist_ok=True)
-    for directory in [*(member.staged for member in members), metadata_dir(journal)]:
-        if not os.path.isdir(directory):
-            continue
-        for name in sorted(os.listdir(directory)):
-            target = os.path.join(source, name)
-            origin = os.path.join(directory, name)
-            if os.path.isdir(origin) and os.path.isdir(target):
-                copy_tree(origin, target, method="move", skip=_nothing)
-            elif not os.path.lexists(target):
-                shutil.move(origin, target)
-    sync_file_system(source)
-    ctx.log(f"moved the backup back to {source}")

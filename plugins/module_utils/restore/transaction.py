@@ -16,6 +16,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.errors import Mari
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive, probe
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore import (
     facts,
+    moving,
     opening,
     resume,
     staging,
@@ -82,7 +83,8 @@ def check(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
             way = resume.decide(standing(unfinished, host))
             if way == resume.UNDECIDED:
                 raise undecided_error(unfinished)
-            if way != resume.DISCARD:
+            if way != resume.DISCARD or unfinished["result"]["method"] == "move":
+                # A backup that was moved is not there to be looked at until it is given back.
                 step = {"phase": unfinished["phase"], "action": "continue", "detail": f"{unfinished['id']}: {way}"}
                 return {"changed": True, "plan": [step], "rolled_back": False, "datadir": host.layout.datadir}
         situation = facts.gather(params, ctx, host, write=False)
@@ -275,9 +277,13 @@ class Restore:
             if delete_first:
                 self.delete_old_data(journal)
             with staging.low_priority():
+                move = self.params["method"] == "move"
+                if situation.source.needs_prepare and move:
+                    with self.phase(journal, "prepare"):
+                        moving.prepare_source(journal, self.params, self.ctx)
                 with self.phase(journal, "stage"):
                     staging.stage(journal, situation, self.params, self.ctx)
-                if situation.source.needs_prepare:
+                if situation.source.needs_prepare and not move:
                     with self.phase(journal, "prepare"):
                         staging.prepare(journal, self.params, self.ctx)
                 with self.phase(journal, "verify"):

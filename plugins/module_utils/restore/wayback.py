@@ -77,12 +77,15 @@ def serve_again(journal: Journal, service: Service, params: Mapping[str, Any]) -
 
 
 def keep_failed(journal: Journal, params: Mapping[str, Any]) -> None:
-    """Keep the new set that was given up under its own name, or delete it, as ``failed_data`` says."""
+    """Keep the new set that was given up under its own name, or delete it, as ``failed_data`` says.
+
+    A backup that was moved is kept whatever it says: it may be the only one.
+    """
     for member in members_of(journal):
         failed = journals.failed_path(member.staged)
         if os.path.lexists(member.staged):
             move(member.staged, failed)
-        if params["failed_data"] == "delete" and os.path.lexists(failed):
+        if params["failed_data"] == "delete" and journal["result"]["method"] != "move" and os.path.lexists(failed):
             remove_tree(failed)
         remove_room(member.live)
     tidy(members_of(journal))

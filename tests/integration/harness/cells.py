@@ -62,9 +62,14 @@ def ready(bench: Bench, data: str) -> None:
 
 
 def step_number(steps: list[dict[str, Any]], word: str) -> int:
-    """Return which step ``word`` names: ``half``, ``essential`` (the last that hands over data), ``last``, a number."""
+    """Return which step ``word`` names: ``half``, ``essential`` (the last that hands over data), ``last``, a number.
+
+    On a mount point a step is an entry of the datadir, and a server leaves one more or less each time it stops (11.8's
+    directory for binary log caches): a number past the end is the last step.
+    """
     essential = max(number for number, step in enumerate(steps, 1) if step["essential"])
-    return {"half": essential // 2, "essential": essential, "last": len(steps)}.get(word) or int(word)
+    named = {"half": essential // 2, "essential": essential, "last": len(steps)}
+    return named[word] if word in named else min(int(word), len(steps))
 
 
 def stop_at(bench: Bench, point: str, **options: Any) -> Running:
