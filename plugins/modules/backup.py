@@ -252,6 +252,63 @@ log_path:
   returned: when the job has begun
   type: str
   sample: /var/lib/mariabackup/jobs/20261122T101500Z-1f2e3d/log
+cause:
+  description: What went wrong, with the names and numbers that were found.
+  returned: failure
+  type: str
+  sample: The backup /srv/backup/monday has no manifest.
+action:
+  description: What to do next.
+  returned: failure
+  type: str
+  sample: Use another backup.
+cmd:
+  description: The command that failed, passwords masked.
+  returned: failure, when a program failed
+  type: list
+  elements: str
+  sample: [/usr/bin/mariadb-backup, --prepare]
+rc:
+  description: The return code of RV(cmd), or 128 and the number of the signal that stopped the job.
+  returned: failure, when a program failed
+  type: int
+  sample: 1
+log_tail:
+  description: The last lines of the log.
+  returned: failure, when a program failed
+  type: list
+  elements: str
+  sample: ["[00] FATAL ERROR: 2026-11-22 10:15:03 failed to execute query"]
+entries:
+  description:
+    - >-
+      The names that the message is about: files that are in the way, missing, or changed.
+  returned: failure, when it is about files
+  type: list
+  elements: str
+  sample: [ibdata1]
+problems:
+  description: Everything that speaks against the backup.
+  returned: failure, when the backup cannot be used
+  type: list
+  elements: str
+  sample: [ib_logfile0 is missing.]
+bytes_needed:
+  description: The room that would be needed.
+  returned: failure, when there is not enough
+  type: int
+  sample: 2147483648
+bytes_free:
+  description: The room that there is.
+  returned: failure, when there is not enough
+  type: int
+  sample: 1073741824
+forbidden_options:
+  description: Options in the option files, or in O(extra_args), that would change what a backup is.
+  returned: failure, when there are such
+  type: list
+  elements: str
+  sample: [compress]
 """
 
 from ansible.module_utils.basic import AnsibleModule

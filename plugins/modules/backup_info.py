@@ -156,6 +156,21 @@ backup:
     path: /srv/backup/monday
     type: full
     prepared: false
+failed_phase:
+  description: The phase in which it failed.
+  returned: failure
+  type: str
+  sample: plan
+cause:
+  description: What went wrong, with the names and numbers that were found.
+  returned: failure
+  type: str
+  sample: The backup /srv/backup/monday has no manifest.
+action:
+  description: What to do next.
+  returned: failure
+  type: str
+  sample: Use another backup.
 """
 
 from ansible.module_utils.basic import AnsibleModule

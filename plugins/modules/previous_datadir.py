@@ -112,6 +112,54 @@ log_path:
   returned: when the job has begun
   type: str
   sample: /var/lib/mariabackup/jobs/20261122T101500Z-1f2e3d/log
+failed_phase:
+  description: The phase in which it failed.
+  returned: failure
+  type: str
+  sample: plan
+cause:
+  description: What went wrong, with the names and numbers that were found.
+  returned: failure
+  type: str
+  sample: The backup /srv/backup/monday has no manifest.
+action:
+  description: What to do next.
+  returned: failure
+  type: str
+  sample: Use another backup.
+cmd:
+  description: The command that failed, passwords masked.
+  returned: failure, when a program failed
+  type: list
+  elements: str
+  sample: [/usr/bin/mariadb-backup, --prepare]
+rc:
+  description: The return code of RV(cmd), or 128 and the number of the signal that stopped the job.
+  returned: failure, when a program failed
+  type: int
+  sample: 1
+log_tail:
+  description: The last lines of the log.
+  returned: failure, when a program failed
+  type: list
+  elements: str
+  sample: ["[00] FATAL ERROR: 2026-11-22 10:15:03 failed to execute query"]
+step:
+  description: The step of the swap at which the disk shows neither the state before nor the one after.
+  returned: failure, when there is one
+  type: dict
+  sample: {kind: move}
+errno:
+  description: The number of the error that the server answered with.
+  returned: failure, when a login was refused
+  type: int
+  sample: 1045
+logins:
+  description: The logins that were tried, and what became of them.
+  returned: failure, when no login worked
+  type: list
+  elements: str
+  sample: ["root over the socket: Access denied"]
 """
 
 from ansible.module_utils.basic import AnsibleModule

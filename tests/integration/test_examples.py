@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from tests.integration.harness.documentation import documented, undocumented
 from tests.integration.harness.playbooks import Playbooks
 from tests.integration.harness.seeds import ROOT
 from tests.integration.harness.server import Server, show
@@ -20,9 +19,6 @@ from tests.integration.harness.server import Server, show
 Task = dict[str, Any]
 # Each one builds on those before it.
 ORDER = ("backup_account", "backup", "backup_info", "prepare", "restore", "previous_datadir")
-# A result that names a path gets the path's attributes from Ansible itself.
-ANSIBLE_ADDS = {"changed", "failed", "warnings", "diff", "uid", "gid", "owner", "group", "mode", "state", "size"}
-ANSIBLE_ADDS |= {"secontext", "deprecations", "failed_when_result", "ansible_facts"}
 UNDECIDED: Task = {
     "dba.mariabackup.restore": {
         "target_dir": "/srv/backup/tuesday",
@@ -47,15 +43,6 @@ BEFORE: dict[str, Task] = {
 }
 
 
-def documented(module: str, name: str) -> Any:
-    """Return what a module says in ``EXAMPLES`` or ``RETURN``."""
-    tree = ast.parse((ROOT / "plugins" / "modules" / f"{module}.py").read_text(encoding="utf-8"))
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name:
-            return yaml.safe_load(ast.literal_eval(node.value))
-    raise AssertionError(f"{module} has no {name}")
-
-
 def examples(module: str) -> list[Task]:
     """Return the tasks in the EXAMPLES of a module."""
     return list(documented(module, "EXAMPLES"))
@@ -63,12 +50,15 @@ def examples(module: str) -> list[Task]:
 
 def quibbles(event: dict[str, Any]) -> list[str]:
     """Return how a result and its documentation differ: keys that are missing, and keys that nobody has described."""
-    keys = documented(event["action"].rpartition(".")[2], "RETURN")
-    real = () if "plan" in event["result"] else ("success and not in check mode",)
-    always = {name for name, about in keys.items() if about["returned"] in ("always", "success", *real)}
-    found = {name for name in event["result"] if not name.startswith("_")} - ANSIBLE_ADDS
-    differences = [f"{event['task']}: {name} is missing" for name in sorted(always - found)]
-    return differences + [f"{event['task']}: {name} is not documented" for name in sorted(found - set(keys))]
+    module, result = event["action"].rpartition(".")[2], event["result"]
+    real = () if "plan" in result else ("success and not in check mode",)
+    always = {
+        name
+        for name, about in documented(module, "RETURN").items()
+        if about["returned"] in ("always", "success", *real)
+    }
+    differences = [f"{event['task']}: {name} is missing" for name in sorted(always - set(result))]
+    return differences + [f"{event['task']}: {name} is not documented" for name in undocumented(module, result)]
 
 
 def test_every_module_is_in_the_order() -> None:

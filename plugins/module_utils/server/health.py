@@ -72,7 +72,7 @@ def check_health(
         timeout: seconds to wait for the greeting.
 
     Raises:
-        MariabackupError: the server is not healthy; ``details['health']`` holds the steps that were passed.
+        MariabackupError: the server is not healthy; ``details['health_checks']`` holds the steps that were passed.
     """
     health = Health("ok" if mode != "none" else "not_checked")
     try:
@@ -93,7 +93,7 @@ def check_health(
         if mode == "none":
             health.add("skipped", str(error))
             return health
-        error.details.setdefault("health", health.checks)
+        error.details.setdefault("health_checks", health.checks)
         if health.connection is not None:
             health.connection.close()
         if not error.log_tail and log_mark is not None:

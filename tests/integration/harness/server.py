@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.integration.harness.documentation import undocumented
 from tests.integration.harness.layouts import DATADIR, PLAIN, Layout
 from tests.integration.harness.modules import Result, Running, end
 from tests.integration.harness.seeds import OPTION_FILE, ROOT, STORE, TOOLS, install_seed
@@ -302,11 +303,13 @@ class Server:
         return result
 
     def fail(self, module: str, *texts: str, **args: Any) -> Result:
-        """Run a module that has to fail, with every one of ``texts`` in its message."""
+        """Run a module that has to fail, with every one of ``texts`` in its message, and nothing that is not documented."""
         result = self.run_module(module, **args)
         assert result.get("failed"), f"{self.name}: {module} should have failed\n{show(result)}"
         missing = [text for text in texts if text.lower() not in str(result.get("msg", "")).lower()]
         assert not missing, f"{self.name}: {module}: the message lacks {missing}\n{show(result)}"
+        unknown = undocumented(module, result)
+        assert not unknown, f"{self.name}: {module}: RETURN does not describe {unknown}\n{show(result)}"
         return result
 
     # Jobs
