@@ -22,6 +22,7 @@ test: ## Everything that CI runs, every stage of it (ONLY="unit lint" for some o
 	@$(RUN) python -m tests.tools.check $(ONLY)
 
 unit: ## The unit tests, in seconds
+	@tests/tools/programs
 	@$(RUN) python -m pytest -q tests/unit
 
 lint: ## The static checks (ONLY="ruff mypy" for some of them)

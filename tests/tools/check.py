@@ -60,6 +60,7 @@ def stages() -> tuple[list[list[Stage]], list[Stage]]:
         [Stage("lab", (python, "-m", "tests.lab", "build"), ROOT, allowance=2400, shown=5)],
         [
             Stage("lint", (python, "-m", "tests.tools.lint"), ROOT, allowance=900, shown=20),
+            Stage("programs", ("tests/tools/programs",), ROOT, allowance=300),
             pytest("unit", "-q", allowance=300),
             Stage("artifact", (python, "-m", "tests.tools.artifact"), ROOT, allowance=300, shown=10),
         ],

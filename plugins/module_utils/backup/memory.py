@@ -30,7 +30,7 @@ def memory_argument(value: Any, redo_bytes: int) -> int:
     """Turn the option ``use_memory`` (``auto``, ``2G``, a number of bytes) into bytes.
 
     Raises:
-        MariabackupError: not a size, or too small for the tool.
+        MariabackupError: not a size, too small for the tool, or more than the machine has.
     """
     if value in (None, "", "auto"):
         return choose_memory(free_memory(), redo_bytes)
@@ -42,12 +42,18 @@ def memory_argument(value: Any, redo_bytes: int) -> int:
         raise MariabackupError(
             f"use_memory is {value}, which is not a size of at least 5M.", "Write auto, or a size such as 512M or 4G."
         )
+    most = _machine("MemTotal:")
+    if size > most:
+        raise MariabackupError(
+            f"use_memory is {value}, and this machine has {most // _MIB} MiB of memory.",
+            "Write auto, or less than what is free.",
+        )
     return size
 
 
 def free_memory() -> int:
     """Return how many bytes this process could get: the least of the machine's and its control groups'."""
-    found = [_machine()]
+    found = [_machine("MemAvailable:")]
     try:
         with open("/proc/self/cgroup", encoding="ascii") as stream:
             groups = stream.read()
@@ -62,10 +68,10 @@ def free_memory() -> int:
     return max(0, min(found))
 
 
-def _machine() -> int:
+def _machine(what: str) -> int:
     with open("/proc/meminfo", encoding="ascii") as stream:
         for line in stream:
-            if line.startswith("MemAvailable:"):
+            if line.startswith(what):
                 return int(line.split()[1]) * 1024
     return _DEFAULT * 4
 

@@ -145,7 +145,9 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = (
         "Raise the timeout of safe_slave_backup, or take the backup without it.",
     ),
     (
-        re.compile(r"mmap\(\d+ bytes\) failed|Cannot allocate memory|cannot allocate|Out of memory"),
+        re.compile(
+            r"mmap\(\d+ bytes\) failed|Cannot allocate memory|cannot allocate|Out of memory|Cannot map innodb_buffer_pool_size_max"
+        ),
         "There was not enough memory: {0}",
         "Lower use_memory, or free memory.",
     ),

@@ -199,8 +199,8 @@ def test_memory_argument() -> None:
     assert memory.memory_argument("512M", 0) == 512 * MIB
     assert memory.memory_argument(1 << 30, 0) == 1 << 30
     assert memory.memory_argument("auto", 0) >= 16 * MIB
-    for wrong in ("much", "1K", "0"):
-        with pytest.raises(MariabackupError, match="use_memory"):
+    for wrong in ("much", "1K", "0", "900T"):
+        with pytest.raises(MariabackupError, match=f"use_memory is {wrong}"):
             memory.memory_argument(wrong, 0)
 
 

@@ -35,7 +35,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.swap impor
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 
-from .conftest import need, sh, tree
+from .conftest import sh, tree
 
 DATADIR = Place("/d/mysql", ("datadir",))
 LOGS = Place("/var/log/mysql", ("binlog",), (r"bin\.\d+",))
@@ -233,7 +233,6 @@ def test_a_datadir_that_is_a_mount_point(make_fs: Callable[..., Path]) -> None:
 @pytest.mark.parametrize("separate", [False, True])
 def test_the_same_files_in_the_same_places_as_copy_back(tmp_path: Path, separate: bool) -> None:
     """Beside the tool itself: copy-back looks at nothing but names, so a made-up backup is enough."""
-    need("mariadb-backup", "mariadb-backup")
     backup = tmp_path / "backup"
     names = ["ibdata1", "ibdata2", "undo001", "undo002", "ib_logfile0", "aria_log_control", "aria_log.00000001"]
     names += ["backup-my.cnf", "xtrabackup_info", "xtrabackup_checkpoints", "xtrabackup_binlog_info", "ib_buffer_pool"]

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import string
 import subprocess
 from pathlib import Path
@@ -59,7 +58,6 @@ def test_what_is_written_is_read(tmp_path: Path, password: str) -> None:
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.skipif(not shutil.which("my_print_defaults"), reason="no MariaDB programs on this machine")
 @pytest.mark.parametrize("password", ODD)
 def test_the_servers_programs_read_the_same(tmp_path: Path, password: str) -> None:
     path = tmp_path / "x.cnf"

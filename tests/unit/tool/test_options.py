@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -29,8 +28,6 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.tool.options impor
     names_user,
     read_groups,
 )
-
-NEEDS_PRINT_DEFAULTS = pytest.mark.skipif(shutil.which("my_print_defaults") is None, reason="needs my_print_defaults")
 
 
 @pytest.mark.parametrize(
@@ -185,7 +182,6 @@ def empty_file(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-@NEEDS_PRINT_DEFAULTS
 @settings(max_examples=40, deadline=None)
 @given(password=st.text(st.characters(min_codepoint=1, exclude_categories=("Cs",)), max_size=30))
 def test_every_password_arrives(password: str, empty_file: str) -> None:
@@ -199,7 +195,6 @@ def test_every_password_arrives(password: str, empty_file: str) -> None:
     assert answer.stdout.decode() == f"--password={password}\n"
 
 
-@NEEDS_PRINT_DEFAULTS
 def test_read_groups(tmp_path: Path) -> None:
     path = tmp_path / "my.cnf"
     path.write_text("[client]\ncompress\n[mariadb-backup]\nparallel=2\n[mariadb-backup.x]\nstream=mbstream\n")
