@@ -11,6 +11,7 @@ from tests.integration.harness.layouts import LAYOUTS
 from tests.integration.harness.server import Server
 
 
+@pytest.mark.suites("trixie")
 @pytest.mark.parametrize("layout", sorted(LAYOUTS))
 def test_every_layout_starts_with_the_data_set(server: Server, layout: str) -> None:
     """A server of every layout starts on its stored data, and its directories lie where the layout says."""
