@@ -31,15 +31,17 @@ _TICK_SECONDS = 0.25
 _TERMINATE_SECONDS = 20
 _CRASHES = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
 # Runs between fork and exec, in a fresh interpreter: a preexec_fn can deadlock where other threads run.
-# Arguments: parent's pid, nice, oom_score_adj, umask, program and its arguments.
+# Arguments: parent's pid, nice, oom_score_adj, umask, whether SIGPIPE ends it, program and its arguments.
 # PR_SET_PDEATHSIG is 1; it survives exec. The parent may have died before it was set, hence getppid.
 _STARTER = """
-import ctypes, os, sys
-parent, nice, score, mask = (int(word) for word in sys.argv[1:5])
+import ctypes, os, signal, sys
+parent, nice, score, mask, pipe = (int(word) for word in sys.argv[1:6])
 ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)
 if os.getppid() != parent:
     os._exit(137)
 os.umask(mask)
+if pipe:
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 if nice:
     try:
         os.nice(nice)
@@ -52,9 +54,9 @@ if score:
     except OSError:
         pass
 try:
-    os.execv(sys.argv[5], sys.argv[5:])
+    os.execv(sys.argv[6], sys.argv[6:])
 except OSError as error:
-    sys.stderr.write("cannot run %s: %s\\n" % (sys.argv[5], error))
+    sys.stderr.write("cannot run %s: %s\\n" % (sys.argv[6], error))
     os._exit(127)
 """
 
@@ -117,6 +119,20 @@ def ends_on_signal() -> Iterator[None]:
     finally:
         for number in changed:
             signal.signal(number, signal.SIG_DFL)
+
+
+def starter(*, low_priority: bool = True, umask: int = 0o077, ends_on_broken_pipe: bool = False) -> list[str]:
+    """Return the command before a program's own that ties it to this thread: the kernel kills it when the thread ends.
+
+    Args:
+        low_priority: lower CPU and (through it) I/O priority, and first in line when memory runs out.
+        umask: of the program.
+        ends_on_broken_pipe: SIGPIPE ends it. Python ignores this signal and would hand that down, and then a program whose
+            neighbour has failed ends with an error of its own.
+    """
+    nice, score = (NICE, OOM_SCORE_ADJ) if low_priority else (0, 0)
+    numbers = (os.getpid(), nice, score, umask, int(ends_on_broken_pipe))
+    return [sys.executable or "/usr/bin/python3", "-I", "-S", "-c", _STARTER, *(str(number) for number in numbers)]
 
 
 def mask(argv: Sequence[str]) -> list[str]:
@@ -182,10 +198,8 @@ def _run(
     on_tick: Callable[[], None] | None,
     pass_fds: tuple[int, ...],
 ) -> int:
-    nice, score = (NICE, OOM_SCORE_ADJ) if low_priority else (0, 0)
-    starter = [sys.executable or "/usr/bin/python3", "-I", "-S", "-c", _STARTER, str(os.getpid())]
     process = subprocess.Popen(
-        [*starter, str(nice), str(score), str(umask), *argv],
+        [*starter(low_priority=low_priority, umask=umask), *argv],
         stdin=subprocess.DEVNULL,
         stdout=log_fd,
         stderr=log_fd,
