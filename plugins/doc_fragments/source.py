@@ -11,7 +11,15 @@ class ModuleDocFragment:
 options:
   target_dir:
     description:
-      - The directory of the backup on the managed host.
+      - The directory of the backup on the managed host. Either this or O(repository) is needed.
     type: path
-    required: true
+  backup_id:
+    description:
+      - The id of the backup in O(repository). Without it, and without O(before), it is the newest one.
+    type: str
+  before:
+    description:
+      - Takes the newest backup in O(repository) whose data is not from after this time, such as V(2026-11-22T10:15:00Z).
+        A time without a zone is UTC.
+    type: str
 """

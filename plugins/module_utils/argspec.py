@@ -39,9 +39,26 @@ def login_spec() -> Spec:
     }
 
 
+def repository_spec() -> Spec:
+    """Return the options that name the backups of an instance in a repository (fragment ``repository``)."""
+    return {"repository": {"type": "path"}, "instance": {"type": "str"}}
+
+
 def source_spec() -> Spec:
-    """Return the options that name a backup (fragment ``source``)."""
-    return {"target_dir": {"type": "path", "required": True}}
+    """Return the options that name a backup, in a directory or in a repository (fragment ``source``)."""
+    return {
+        "target_dir": {"type": "path"},
+        "backup_id": {"type": "str"},
+        "before": {"type": "str"},
+    }
+
+
+#: how the options of ``repository_spec`` and ``source_spec`` go together, for AnsibleModule
+SOURCE_RULES: dict[str, Any] = {
+    "required_one_of": [("target_dir", "repository")],
+    "mutually_exclusive": [("target_dir", "repository"), ("backup_id", "before")],
+    "required_by": {"instance": "repository", "backup_id": "repository", "before": "repository"},
+}
 
 
 def service_spec() -> Spec:

@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - dba.mariabackup.attributes
   - dba.mariabackup.attributes.actiongroup
   - dba.mariabackup.login
+  - dba.mariabackup.repository
   - dba.mariabackup.tool
 attributes:
   check_mode:
@@ -33,12 +34,12 @@ attributes:
     support: partial
     details:
       - A directory that holds files is refused, unless O(skip_if_newer_than) lets the backup in it count.
+      - Each run adds a backup to O(repository), unless O(skip_if_newer_than) lets the newest one count.
 options:
   target_dir:
     description:
-      - Where the backup goes. It must be empty or missing; C(lost+found) does not count.
+      - Where the backup goes. It must be empty or missing; C(lost+found) does not count. Either this or O(repository) is needed.
     type: path
-    required: true
   parallel:
     description:
       - How many files the tool copies at a time.
@@ -86,7 +87,8 @@ options:
     type: int
   skip_if_newer_than:
     description:
-      - When O(target_dir) holds a good backup that is younger than this, in seconds, it counts, and nothing is done.
+      - When O(target_dir), or O(repository) for this instance, holds a good backup that is younger than this, in seconds, it
+        counts, and nothing is done.
     type: int
   label:
     description:
@@ -120,6 +122,11 @@ EXAMPLES = r"""
     login_user: root
     defaults_group_suffix: .x
     skip_if_newer_than: 86400
+
+- name: Take a backup into a repository
+  dba.mariabackup.backup:
+    repository: /srv/repository
+    config_file: /etc/mariabackup.cnf
 """
 
 RETURN = r"""
@@ -313,7 +320,7 @@ forbidden_options:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import login_spec, source_spec, tool_spec
+from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import login_spec, repository_spec, tool_spec
 from ansible_collections.dba.mariabackup.plugins.module_utils.task import run_job
 
 
@@ -321,7 +328,8 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            **source_spec(),
+            "target_dir": {"type": "path"},
+            **repository_spec(),
             **tool_spec(),
             **login_spec(),
             "parallel": {"type": "int", "default": 1},
@@ -337,7 +345,9 @@ def main() -> None:
             "label": {"type": "str"},
         },
         supports_check_mode=True,
-        required_by={"safe_slave_backup_timeout": "safe_slave_backup"},
+        required_one_of=[("target_dir", "repository")],
+        mutually_exclusive=[("target_dir", "repository")],
+        required_by={"safe_slave_backup_timeout": "safe_slave_backup", "instance": "repository"},
     )
     suffix = module.params["defaults_group_suffix"]
     run_job(module, "backup", "mariadb" + (suffix.replace(".", "@", 1) if suffix else ""))

@@ -3,20 +3,22 @@
 # Copyright: (c) 2026, dba.mariabackup contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tell what a backup directory holds and whether it can be restored."""
+"""Tell what a repository or a backup directory holds and whether it can be restored."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: backup_info
-short_description: Tell what a backup directory holds and whether it can be restored
+short_description: Tell what a repository or a backup directory holds and whether it can be restored
 description:
-  - Reads one backup directory, made by this collection or by hand, prepared or not, and proves it from what lies on the disk, the
-    metadata files, the redo log, the tables' files and, where there is one, the manifest.
+  - Lists the backups of an instance in a repository from their manifests.
+  - Reads one backup, in a repository or in a directory, made by this collection or by hand, prepared or not, and proves it from
+    what lies on the disk, the metadata files, the redo log, the tables' files and, where there is one, the manifest.
   - It never changes anything.
 extends_documentation_fragment:
   - dba.mariabackup.attributes
   - dba.mariabackup.attributes.actiongroup
+  - dba.mariabackup.repository
   - dba.mariabackup.source
 attributes:
   check_mode:
@@ -30,9 +32,25 @@ attributes:
 options:
   verify:
     description:
-      - Whether to read every file and compare it with the checksum in the manifest.
+      - Whether to read every file and compare it with the checksum in the manifest. In O(repository), without O(backup_id)
+        and O(before), it reads the newest backup.
     type: bool
     default: false
+  max_age:
+    description:
+      - How old the newest backup of the instance in O(repository) may be, in hours, days or weeks, such as V(26h) or V(8d).
+    type: str
+  size_drift:
+    description:
+      - By how many percent its size may differ from the median of up to seven backups of its type before it.
+    type: int
+  violation:
+    description:
+      - What a newest backup that is too old, or of another size, or missing, makes of the task. V(fail) fails it, V(warn) warns.
+        RV(violations) holds the reasons.
+    type: str
+    default: fail
+    choices: [fail, warn]
 seealso:
   - module: dba.mariabackup.backup
 author:
@@ -51,16 +69,104 @@ EXAMPLES = r"""
     verify: true
   register: monday
   failed_when: not monday.valid
+
+- name: List the backups of this host
+  dba.mariabackup.backup_info:
+    repository: /srv/repository
+  register: listed
+
+- name: Read all of the newest one of another server
+  dba.mariabackup.backup_info:
+    repository: /srv/repository
+    instance: "{{ listed.instances[0] }}"
+    verify: true
+
+- name: Fail when there is no backup of the last day, or when its size has changed by half
+  dba.mariabackup.backup_info:
+    repository: /srv/repository
+    max_age: 26h
+    size_drift: 50
 """
 
 RETURN = r"""
+backups:
+  description: Every backup of the instance in O(repository), oldest first; empty for O(target_dir).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Its id.
+      type: str
+    path:
+      description: Its directory in the repository.
+      type: str
+    problem:
+      description: Why its manifest cannot be used, if so; most of the other keys are none then.
+      type: str
+    type:
+      description: V(full) or V(incremental).
+      type: str
+    base_id:
+      description: The backup that an incremental one is based on.
+      type: str
+    chain:
+      description: The ids that a restore of it needs, from the full one on. Empty when one of them is missing.
+      type: list
+      elements: str
+    instance:
+      description: Whose backup it is.
+      type: str
+    label:
+      description: The label that it was given.
+      type: str
+    created:
+      description: When it was finished, UTC.
+      type: str
+    host:
+      description: Where it was taken.
+      type: str
+    server_version:
+      description: The version of the server.
+      type: str
+    gtid:
+      description: The server's GTID position at its point in time.
+      type: str
+    size_bytes:
+      description: The sum of its files' sizes.
+      type: int
+    files:
+      description: The number of its files.
+      type: int
+    duration_seconds:
+      description: How long taking it took.
+      type: float
+    prepared:
+      description: Whether it is prepared.
+      type: bool
+  sample:
+    - id: 20261122T101500Z-1f2e3d
+      type: full
+      created: "2026-11-22T10:15:03Z"
+violations:
+  description: What is wrong with the newest backup by O(max_age) and O(size_drift).
+  returned: success, and failure because of them
+  type: list
+  elements: str
+  sample: []
+instances:
+  description: The instances that have backups in O(repository).
+  returned: success
+  type: list
+  elements: str
+  sample: [db1, db2]
 exists:
-  description: Whether there is such a directory.
+  description: Whether there is such a directory, or a backup of the instance in O(repository).
   returned: success
   type: bool
   sample: true
 valid:
-  description: Whether nothing speaks against restoring it.
+  description: Whether nothing speaks against restoring it. For a list, whether every manifest can be used.
   returned: success
   type: bool
   sample: true
@@ -77,7 +183,7 @@ problems:
   elements: str
   sample: []
 backup:
-  description: What it is; none when it does not describe itself as a backup.
+  description: What it is; none when it does not describe itself as a backup, and for a list.
   returned: success, when it exists
   type: dict
   contains:
@@ -175,7 +281,7 @@ action:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import source_spec
+from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import SOURCE_RULES, repository_spec, source_spec
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import READINGS
 from ansible_collections.dba.mariabackup.plugins.module_utils.task import run_here
 
@@ -183,8 +289,18 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.task import run_he
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={**source_spec(), "verify": {"type": "bool", "default": False}},
+        argument_spec={
+            **repository_spec(),
+            **source_spec(),
+            "verify": {"type": "bool", "default": False},
+            "max_age": {"type": "str"},
+            "size_drift": {"type": "int"},
+            "violation": {"type": "str", "default": "fail", "choices": ["fail", "warn"]},
+        },
         supports_check_mode=True,
+        required_one_of=SOURCE_RULES["required_one_of"],
+        mutually_exclusive=SOURCE_RULES["mutually_exclusive"],
+        required_by={**SOURCE_RULES["required_by"], "max_age": "repository", "size_drift": "repository"},
     )
     run_here(module, READINGS["backup_info"])
 

@@ -19,6 +19,7 @@ description:
 extends_documentation_fragment:
   - dba.mariabackup.attributes
   - dba.mariabackup.attributes.actiongroup
+  - dba.mariabackup.repository
   - dba.mariabackup.source
   - dba.mariabackup.tool
 attributes:
@@ -32,7 +33,7 @@ options:
   in_place:
     description:
       - Whether to prepare the backup itself. When it is interrupted, the backup is marked as half prepared, and running the
-        task again is the way on.
+        task again is the way on. Not for a backup in O(repository), which stays as it was taken.
     type: bool
     default: false
   dest:
@@ -267,7 +268,12 @@ forbidden_options:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import source_spec, tool_spec
+from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import (
+    SOURCE_RULES,
+    repository_spec,
+    source_spec,
+    tool_spec,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.task import run_job
 
 
@@ -275,6 +281,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
+            **repository_spec(),
             **source_spec(),
             **tool_spec(),
             "in_place": {"type": "bool", "default": False},
@@ -284,6 +291,7 @@ def main() -> None:
             "verify_checksums": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
+        **SOURCE_RULES,
     )
     run_job(module, "prepare", "prepare")
 

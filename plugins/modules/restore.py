@@ -26,6 +26,7 @@ extends_documentation_fragment:
   - dba.mariabackup.attributes.actiongroup
   - dba.mariabackup.login
   - dba.mariabackup.service
+  - dba.mariabackup.repository
   - dba.mariabackup.source
   - dba.mariabackup.tool
 attributes:
@@ -50,7 +51,7 @@ options:
       - V(auto) and V(copy) leave the backup as it is; V(auto) shares blocks where the file system can (reflink).
       - V(move) consumes the backup, as C(--move-back) does. A backup that is not prepared is prepared in its own directory
         first. When the restore fails before a server has run on it, the backup is given back; after that it is kept at
-        C(<datadir>.failed-<id>), whatever O(failed_data) says.
+        C(<datadir>.failed-<id>), whatever O(failed_data) says. Not for a backup in O(repository).
     type: str
     default: auto
     choices: [auto, copy, move]
@@ -252,6 +253,12 @@ EXAMPLES = r"""
     service: mariadb@x
     defaults_group_suffix: .x
     existing_data: delete
+
+- name: Restore the newest backup in a repository from before a mistake
+  dba.mariabackup.restore:
+    repository: /srv/repository
+    before: "2036-11-22T10:15:00Z"
+    existing_data: keep
 """
 
 RETURN = r"""
@@ -476,7 +483,9 @@ errno:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import (
+    SOURCE_RULES,
     login_spec,
+    repository_spec,
     service_spec,
     source_spec,
     tool_spec,
@@ -487,6 +496,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.task import read_s
 def main() -> None:
     """Run the module."""
     spec = {
+        **repository_spec(),
         **source_spec(),
         **tool_spec(),
         **login_spec(),
@@ -530,7 +540,9 @@ def main() -> None:
         argument_spec=spec,
         supports_check_mode=True,
         required_if=[("service_manager", "process", ["server_config_file"])],
-        required_by={"restored_login_password": "restored_login_user"},
+        required_one_of=SOURCE_RULES["required_one_of"],
+        mutually_exclusive=SOURCE_RULES["mutually_exclusive"],
+        required_by={**SOURCE_RULES["required_by"], "restored_login_password": "restored_login_user"},
     )
     read_size(module, "bandwidth_limit")
     run_job(module, "restore", module.params["service"])

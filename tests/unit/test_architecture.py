@@ -23,11 +23,13 @@ COMMON = ("locks", "context", "files", "errors")
 GLUE = frozenset({"argspec", "task"})
 # Each room with the rooms that it may call. There is no other room.
 ROOMS = {
-    "job": {"restore", "datadir", "server", "backup", "tool"},
-    "restore": {"datadir", "server", "backup", "tool"},
+    "job": {"restore", "datadir", "server", "repository", "backup", "stream", "tool"},
+    "restore": {"datadir", "server", "repository", "backup", "stream", "tool"},
     "datadir": {"tool"},
     "server": {"tool"},
-    "backup": {"tool"},
+    "repository": {"backup", "stream", "tool"},
+    "backup": {"stream", "tool"},
+    "stream": {"tool"},
     "tool": set[str](),
 }
 

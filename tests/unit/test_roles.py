@@ -89,8 +89,6 @@ def test_every_option_of_the_module_is_a_variable(
         variable = f"mariabackup_{renamed.get(name, name)}"
         assert variable in call[name], f"{module}: {name} is not set from {variable}"
         expected, found = facts(options[name]), facts(variables[variable])
-        if (role, name) == ("backup", "target_dir"):
-            expected["required"] = False  # the role has a name for it
         assert found == expected, variable
 
 

@@ -8,18 +8,22 @@ The format is described in docs/manifest.md.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.ids import is_id
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.files import write_json
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import write_atomic, write_json
 
 SCHEMA_VERSION = 1
 SUFFIX = ".manifest.json"
+#: in a repository: the directory with a backup's files, its manifest, and the list of its files
+DATA, MANIFEST, FILE_LIST = "data", "manifest.json", "files.json"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # Settings of backup-my.cnf that can hold a secret: this one may be a password in clear.
 _SECRET_OPTIONS = frozenset({"file_key_management_filekey", "aws_key_management_master_key_id"})
@@ -40,7 +44,8 @@ class Manifest:
     Attributes:
         id: sorts by time, ends in a random suffix.
         uuid: of the tool's info file.
-        host, instance: where it was taken: host name, and the server's datadir.
+        host, datadir: where it was taken: host name, and the server's datadir.
+        instance: whose backup it is in a repository; None for a bare directory.
         created: end of the run, UTC, ISO 8601.
         base_id: the backup that this one is an increment of.
         layout: the settings by which the files were written (``backup-my.cnf``), secrets left out.
@@ -53,7 +58,7 @@ class Manifest:
     type: str
     created: str
     host: str
-    instance: str | None
+    datadir: str | None
     server_version: str | None
     tool_version: str | None
     from_lsn: int
@@ -61,6 +66,7 @@ class Manifest:
     last_lsn: int
     uuid: str | None = None
     base_id: str | None = None
+    instance: str | None = None
     label: str | None = None
     gtid: str = ""
     binlog_file: str | None = None
@@ -90,8 +96,23 @@ class Manifest:
         return {"schema_version": SCHEMA_VERSION, **value, "size_bytes": self.size_bytes, "file_count": len(self.files)}
 
 
+@dataclass(frozen=True)
+class Head:
+    """A manifest without its list of files: what a catalogue reads of thousands of them."""
+
+    manifest: Manifest
+    size_bytes: int
+    file_count: int
+
+
 def manifest_path(target_dir: str) -> str:
-    """Return where the manifest of a bare backup directory lies: beside it, or it would be copied into datadirs."""
+    """Return where the manifest of a backup's directory lies: never inside, or it would be copied into datadirs.
+
+    In a repository it is ``<id>/manifest.json`` for ``<id>/data``, else ``<target_dir>.manifest.json``.
+    """
+    parent, name = os.path.split(target_dir.rstrip("/"))
+    if name == DATA and is_id(os.path.basename(parent)):
+        return os.path.join(parent, MANIFEST)
     return target_dir.rstrip("/") + SUFFIX
 
 
@@ -101,11 +122,20 @@ def safe_layout(options: Mapping[str, str]) -> dict[str, str]:
 
 
 def parse_manifest(value: Any) -> Manifest:
-    """Check a decoded manifest and build it (pure).
+    """Check a decoded manifest, with its list of files, and build it (pure).
 
     Raises:
         ValueError: what is wrong with it.
     """
+    head = parse_head(value)
+    files = _parse_files(value.get("files"), head.manifest.checksum == "sha256")
+    if len(files) != head.file_count or sum(entry.size for entry in files.values()) != head.size_bytes:
+        raise ValueError("its list of files does not add up to size_bytes and file_count")
+    return replace(head.manifest, files=files)
+
+
+def parse_head(value: Any) -> Head:
+    """Check a decoded manifest but for its list of files (pure). Errors as in ``parse_manifest``."""
     if not isinstance(value, dict):
         raise ValueError("it is not a JSON object")
     version = value.get("schema_version")
@@ -114,7 +144,7 @@ def parse_manifest(value: Any) -> Manifest:
     _expect(value, ("id", "type", "created", "host"), str, False)
     _expect(
         value,
-        ("instance", "server_version", "tool_version", "uuid", "base_id", "label", "binlog_file"),
+        ("datadir", "instance", "server_version", "tool_version", "uuid", "base_id", "label", "binlog_file"),
         str,
         True,
     )
@@ -132,11 +162,8 @@ def parse_manifest(value: Any) -> Manifest:
         raise ValueError("layout is not a list of settings")
     if not isinstance(schemas, list) or not all(isinstance(name, str) for name in schemas):
         raise ValueError("schemas is not a list of names")
-    files = _parse_files(value.get("files"), value["checksum"] == "sha256")
-    if len(files) != value["file_count"] or sum(entry.size for entry in files.values()) != value["size_bytes"]:
-        raise ValueError("its list of files does not add up to size_bytes and file_count")
     known = {name: value[name] for name in Manifest.__dataclass_fields__ if name in value and name != "files"}
-    return Manifest(files=files, **known)
+    return Head(Manifest(**known), value["size_bytes"], value["file_count"])
 
 
 def _expect(value: dict[str, Any], names: tuple[str, ...], kind: type, optional: bool) -> None:
@@ -175,25 +202,61 @@ def read_manifest(path: str) -> Manifest | None:
     """
     try:
         with open(path, encoding="utf-8") as stream:
-            return parse_manifest(json.load(stream))
+            value = json.load(stream)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
-        text = f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else str(error)
-        raise MariabackupError(
-            f"The manifest {path} cannot be used: {text}.",
-            "Use another backup. If you trust this one, move the manifest away: it is then checked like a backup "
-            "that was made by hand.",
-        ) from error
+        raise _unusable(path, error) from error
+    try:
+        if isinstance(value, dict) and "file_list_sha256" in value:
+            value["files"] = _read_file_list(os.path.join(os.path.dirname(path), FILE_LIST), value["file_list_sha256"])
+        return parse_manifest(value)
+    except (OSError, ValueError, RecursionError) as error:
+        raise _unusable(path, error) from error
+
+
+def read_head(path: str) -> Head:
+    """Read a manifest without its list of files.
+
+    Raises:
+        OSError, ValueError, RecursionError: it is not there, damaged, or of another schema version.
+    """
+    with open(path, encoding="utf-8") as stream:
+        return parse_head(json.load(stream))
+
+
+def _read_file_list(path: str, sha256: Any) -> Any:
+    with open(path, "rb") as stream:
+        text = stream.read()
+    if hashlib.sha256(text).hexdigest() != sha256:
+        raise ValueError(f"its list of files, {path}, was changed")
+    return json.loads(text)
+
+
+def _unusable(path: str, error: BaseException) -> MariabackupError:
+    text = f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else str(error)
+    return MariabackupError(
+        f"The manifest {path} cannot be used: {text}.",
+        "Use another backup. If you trust this one, move the manifest away: it is then checked like a backup "
+        "that was made by hand.",
+    )
 
 
 def write_manifest(path: str, manifest: Manifest) -> None:
     """Write a manifest, 0600, whole or not at all.
 
+    In a repository the list of files has a file of its own, which is there before the manifest names its checksum: a catalogue
+    of thousands of backups reads the short part alone.
+
     Raises:
         OSError: it cannot be written.
     """
-    write_json(path, manifest.to_dict())
+    value = manifest.to_dict()
+    if os.path.basename(path) == MANIFEST:
+        text = json.dumps(value.pop("files"), indent=1, sort_keys=True) + "\n"
+        write_atomic(os.path.join(os.path.dirname(path), FILE_LIST), text)
+        value["file_list_sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    write_json(path, value)
 
 
 def remove_manifest(path: str) -> None:

@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -24,10 +25,10 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest im
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.prepare import prepare_directory
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import Proof, inspect_backup
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_plan import (
+    Destination,
     Plan,
     ServerKnowledge,
     checksum_of,
-    new_id,
     plan_take,
     result_of,
 )
@@ -43,14 +44,19 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.tool.version impor
 _USUAL_OPEN_FILES = 8192
 
 
-def check(params: Mapping[str, Any], ctx: Context, server: ServerKnowledge | None = None) -> dict[str, Any]:
+def check(
+    params: Mapping[str, Any],
+    ctx: Context,
+    server: ServerKnowledge | None = None,
+    destination: Destination | None = None,
+) -> dict[str, Any]:
     """Plan for check mode: the same refusals as ``run``, nothing written.
 
     Raises:
         MariabackupError: what would stop the run.
     """
     with ctx.phase("plan"):
-        planned = plan_take(params, server)
+        planned = plan_take(params, server, destination)
         if planned.existing is not None:
             return {"changed": False, **planned.existing, "plan": []}
         if params.get("state_dir"):
@@ -69,7 +75,12 @@ def check(params: Mapping[str, Any], ctx: Context, server: ServerKnowledge | Non
     }
 
 
-def run(params: Mapping[str, Any], ctx: Context, server: ServerKnowledge | None = None) -> dict[str, Any]:
+def run(
+    params: Mapping[str, Any],
+    ctx: Context,
+    server: ServerKnowledge | None = None,
+    destination: Destination | None = None,
+) -> dict[str, Any]:
     """Take the backup.
 
     Args:
@@ -77,6 +88,7 @@ def run(params: Mapping[str, Any], ctx: Context, server: ServerKnowledge | None 
             ``use_memory``, ``label``, ``skip_if_newer_than`` (seconds), ``galera_info``, ``slave_info``,
             ``safe_slave_backup``; the login and the tool options; ``state_dir``.
         server: what a login told; without it the version comes from the server's program on this host.
+        destination: a place in a repository instead of ``target_dir``.
 
     Returns:
         The result keys of the module ``backup``.
@@ -86,7 +98,7 @@ def run(params: Mapping[str, Any], ctx: Context, server: ServerKnowledge | None 
     """
     with ends_on_signal(), ExitStack() as stack:
         with ctx.phase("plan"):
-            planned = plan_take(params, server)
+            planned = plan_take(params, server, destination)
             if planned.existing is not None:
                 return {"changed": False, **planned.existing, "log_path": ctx.log_path}
             if params.get("state_dir"):
@@ -95,7 +107,7 @@ def run(params: Mapping[str, Any], ctx: Context, server: ServerKnowledge | None 
                 ctx.log(f"removing what a run that died left in {planned.place.directory}")
             planned.place.open()
         try:
-            return _take(planned, params, ctx)
+            return _take(planned, params, ctx, destination)
         except OSError as error:
             raise MariabackupError(
                 f"{error.filename or planned.place.directory}: {error.strerror or error}.",
@@ -105,7 +117,7 @@ def run(params: Mapping[str, Any], ctx: Context, server: ServerKnowledge | None 
             planned.place.discard()
 
 
-def _take(planned: Plan, params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
+def _take(planned: Plan, params: Mapping[str, Any], ctx: Context, destination: Destination | None) -> dict[str, Any]:
     started = time.monotonic()
     place, directory = planned.place, planned.place.directory
     checksum = checksum_of(params)
@@ -131,7 +143,9 @@ def _take(planned: Plan, params: Mapping[str, Any], ctx: Context) -> dict[str, A
             hasher.abort()
     with ctx.phase("commit"):
         manifest = _manifest(planned, params, proof, entries, checksum, time.monotonic() - started)
-        place.commit(manifest)
+        if destination is not None:
+            manifest = replace(manifest, instance=destination.instance)
+        place.commit(manifest, destination.beside(manifest) if destination else None)
     proof.path = place.target
     result = result_of(manifest, proof)
     return {"changed": True, **result, "log_path": ctx.log_path}
@@ -225,11 +239,11 @@ def _manifest(
     meta = proof.require()
     now = datetime.now(timezone.utc)
     return Manifest(
-        id=new_id(now),
+        id=planned.id,
         type="full",
         created=f"{now:%Y-%m-%dT%H:%M:%SZ}",
         host=socket.gethostname(),
-        instance=planned.datadir,
+        datadir=planned.datadir,
         server_version=meta.server_version,
         tool_version=str(planned.tool.version),
         from_lsn=meta.from_lsn,

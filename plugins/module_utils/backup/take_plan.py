@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import os
-import uuid
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Callable
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.ids import next_id
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
     Manifest,
     manifest_path,
@@ -74,6 +75,7 @@ class Plan:
     server: ServerVersion | None
     datadir: str
     place: Workplace
+    id: str
     estimate: Estimate | None
     user: str | None
     options: BackupOptions
@@ -104,16 +106,34 @@ class Plan:
         return found
 
 
-def plan_take(params: Mapping[str, Any], server: ServerKnowledge | None) -> Plan:
+@dataclass(frozen=True)
+class Destination:
+    """Where a backup goes that is not a bare directory: its place in a repository.
+
+    Attributes:
+        place: where it comes into being.
+        id: its id there.
+        instance: whose backup it is there.
+        beside: makes the texts of what lies beside its files, by name.
+    """
+
+    place: Workplace
+    id: str
+    instance: str
+    beside: Callable[[Manifest], Mapping[str, str]]
+
+
+def plan_take(
+    params: Mapping[str, Any], server: ServerKnowledge | None, destination: Destination | None = None
+) -> Plan:
     """Look at everything before a run, and refuse what cannot end well.
 
     Raises:
         MariabackupError: a value, the tool, the option files, the target or the space speaks against it.
     """
     server = server or ServerKnowledge()
-    target = os.path.abspath(params["target_dir"])
-    place = Workplace(target)
-    existing = _existing(place.target, params.get("skip_if_newer_than"))
+    place = destination.place if destination else Workplace(os.path.abspath(params["target_dir"]))
+    existing = None if destination else existing_backup(place.target, params.get("skip_if_newer_than"))
     tool = find_tool(params.get("mariadb_backup"))
     check_extra_args(params.get("extra_args") or ())
     options = BackupOptions(
@@ -141,7 +161,8 @@ def plan_take(params: Mapping[str, Any], server: ServerKnowledge | None) -> Plan
     estimate = estimate_datadir(datadir) if os.path.isdir(datadir) else None
     if estimate is not None and existing is None and not place.leftover():
         check_space(place.file_system, estimate, "the backup")
-    return Plan(tool, version, datadir, place, estimate, user, options, login, existing)
+    identity = destination.id if destination else next_id(datetime.now(timezone.utc), None, secrets.token_hex(3))
+    return Plan(tool, version, datadir, place, identity, estimate, user, options, login, existing)
 
 
 def _positive(params: Mapping[str, Any], name: str, least: int) -> int:
@@ -196,8 +217,12 @@ def _check_apart(target: str, datadir: str) -> None:
         )
 
 
-def _existing(target: str, newer_than: Any) -> dict[str, Any] | None:
-    """Return the result of a good backup in ``target`` that is young enough, if the caller wants to skip for one."""
+def existing_backup(target: str, newer_than: Any) -> dict[str, Any] | None:
+    """Return the result of a good backup in ``target`` that is young enough, if the caller wants to skip for one.
+
+    Args:
+        newer_than: seconds; None: nothing counts.
+    """
     if not newer_than or not os.path.isdir(target):
         return None
     manifest = read_manifest(manifest_path(target))
@@ -212,12 +237,6 @@ def _existing(target: str, newer_than: Any) -> dict[str, Any] | None:
         return None
     proof = inspect_backup(target, manifest=manifest)
     return result_of(manifest, proof) if proof.ok else None
-
-
-def new_id(now: datetime | None = None) -> str:
-    """Return an identifier that sorts by time: ``20261122T105318Z-3f9a1c``."""
-    moment = now or datetime.now(timezone.utc)
-    return f"{moment:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
 
 
 def result_of(manifest: Manifest, proof: Proof) -> dict[str, Any]:

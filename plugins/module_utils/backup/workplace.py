@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where a backup comes into being: beside its final place, which it takes in one step when it is proven.
 
-``<target>.partial`` is renamed to ``<target>``. A mount point cannot be renamed, so there the work is done inside,
-under a marker that every proof refuses, and the marker goes last. An owner file beside both tells a later run
+``<target>.partial`` is renamed to ``<target>``. In a repository what is renamed is the directory around the backup's files,
+which holds their description as well. A mount point cannot be renamed, so there the work is done inside, under a marker
+that every proof refuses, and the marker goes last. An owner file beside both tells a later run
 that a leftover is ours, and its lock whether its run is still alive: the kernel frees it with the process.
 """
 
@@ -16,10 +17,12 @@ import os
 import shutil
 import socket
 import stat
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import INCOMPLETE_MARKER
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
+    MANIFEST,
     Manifest,
     manifest_path,
     remove_manifest,
@@ -50,18 +53,27 @@ def entries_that_count(directory: str) -> list[str]:
 
 
 class Workplace:
-    """The target directory of a run, and the place where the run works until it is proven."""
+    """The target directory of a run, and the place where the run works until it is proven.
 
-    def __init__(self, target_dir: str) -> None:
+    Attributes:
+        unit: what appears in one step: the directory of the backup's files, or in a repository the one around it.
+        target: the directory of the backup's files.
+        directory: where they are until then.
+    """
+
+    def __init__(self, target_dir: str, inner: str = "") -> None:
         """Look where the place would be; changes nothing.
 
         Args:
             target_dir: absolute path; where it is a symbolic link, the directory behind it is meant.
+            inner: the name of the directory in it that gets the backup's files; empty: the files lie in it directly.
         """
-        self.target = os.path.realpath(target_dir)
-        self.inside = os.path.ismount(self.target)
-        self.directory = self.target if self.inside else self.target + PARTIAL_SUFFIX
-        self._owner = self.target + OWNER_SUFFIX
+        self.unit = os.path.realpath(target_dir)
+        self.target = os.path.join(self.unit, inner) if inner else self.unit
+        self.inside = not inner and os.path.ismount(self.unit)
+        self._work = self.unit if self.inside else self.unit + PARTIAL_SUFFIX
+        self.directory = os.path.join(self._work, inner) if inner else self._work
+        self._owner = self.unit + OWNER_SUFFIX
         if self.inside:
             # Beside a mount point lies another file system, which may be read-only.
             self._owner = os.path.join(self.target, INCOMPLETE_MARKER)
@@ -71,7 +83,7 @@ class Workplace:
     @property
     def file_system(self) -> str:
         """An existing directory on the file system that will hold the backup."""
-        path = self.directory if self.inside else os.path.dirname(self.target)
+        path = self.directory if self.inside else os.path.dirname(self.unit)
         while not os.path.isdir(path):
             path = os.path.dirname(path)
         return path
@@ -92,11 +104,11 @@ class Workplace:
                 "Wait for it, or choose another directory.",
             )
         try:
-            if os.path.lexists(self.target) and not os.path.isdir(self.target):
-                raise MariabackupError(f"{self.target} exists and is not a directory.", "Choose another target_dir.")
+            if os.path.lexists(self.unit) and not os.path.isdir(self.unit):
+                raise MariabackupError(f"{self.unit} exists and is not a directory.", "Choose another target_dir.")
             if self.inside and self._owned():
                 return
-            names = entries_that_count(self.target) if os.path.isdir(self.target) else []
+            names = entries_that_count(self.unit) if os.path.isdir(self.unit) else []
         except OSError as error:
             raise MariabackupError(
                 f"{self.target} cannot be read: {error.strerror}.", "Run the task as a user who may write there."
@@ -108,9 +120,9 @@ class Workplace:
                 "Choose an empty or missing directory; a backup is never written over another.",
                 details={"entries": names[:200]},
             )
-        if not self.inside and os.path.lexists(self.directory) and not self._owned():
+        if not self.inside and os.path.lexists(self._work) and not self._owned():
             raise MariabackupError(
-                f"{self.directory} exists and was not left by a run of ours.",
+                f"{self._work} exists and was not left by a run of ours.",
                 "Move it away; the backup is taken there and renamed when it is complete.",
             )
 
@@ -123,12 +135,11 @@ class Workplace:
         self.check()
         try:
             # The lock file must not live in a directory that somebody else can rename it out of: parents are 0700.
-            self._made = make_private_dirs(os.path.dirname(self.target))
+            self._made = make_private_dirs(os.path.dirname(self.unit))
             self._lock()
             self._clear()
             if not self.inside:
-                os.mkdir(self.directory, 0o700)
-                fsync_path(os.path.dirname(self.directory))
+                make_private_dirs(self.directory)
         except OSError as error:
             self.discard()
             raise MariabackupError(
@@ -139,35 +150,47 @@ class Workplace:
             self.discard()
             raise
 
-    def commit(self, manifest: Manifest | None) -> None:
+    def commit(self, manifest: Manifest | None, beside: Mapping[str, str] | None = None) -> None:
         """Put the proven backup in its place with its manifest, durably.
 
         The manifest is written first: without its directory it says nothing, and the rename of the directory
         (on a mount point: the removal of the marker) makes both valid in one step.
 
+        Args:
+            manifest: None where there was none.
+            beside: texts of further files beside the backup's own, by name; in a repository only.
+
         Raises:
             OSError: the disk failed.
         """
         sync_file_system(self.directory)
+        for name, text in (beside or {}).items():
+            write_atomic(os.path.join(self._work, name), text)
         if manifest is not None:
-            write_manifest(manifest_path(self.target), manifest)
+            write_manifest(self._manifest, manifest)
         if not self.inside:
-            if os.path.isdir(self.target):
+            if os.path.isdir(self.unit):
                 # Its owner prepared this directory; rename(2) puts ours over it.
-                status = os.stat(self.target)
-                os.chown(self.directory, status.st_uid, status.st_gid)
-                os.chmod(self.directory, stat.S_IMODE(status.st_mode))
-            os.rename(self.directory, self.target)
+                status = os.stat(self.unit)
+                os.chown(self._work, status.st_uid, status.st_gid)
+                os.chmod(self._work, stat.S_IMODE(status.st_mode))
+            os.rename(self._work, self.unit)
         self._unlock()
-        fsync_path(self.target)
-        fsync_path(os.path.dirname(self.target))
+        fsync_path(self.unit)
+        fsync_path(os.path.dirname(self.unit))
+
+    @property
+    def _manifest(self) -> str:
+        """Where the manifest is written: it must not show before its directory does."""
+        return manifest_path(self.target) if self.unit == self.target else os.path.join(self._work, MANIFEST)
 
     def discard(self) -> None:
         """Remove what this run made; safe to call after ``commit`` and more than once."""
         if self._fd is None:
             return
         self._clear()
-        remove_manifest(manifest_path(self.target))
+        if self.unit == self.target:
+            remove_manifest(self._manifest)
         self._unlock()
         for directory in reversed(self._made):
             try:
@@ -228,8 +251,8 @@ class Workplace:
     def _clear(self) -> None:
         """Remove the work of a dead run. Our owner file was made when the place was empty, so all of it is ours."""
         if not self.inside:
-            if os.path.isdir(self.directory):
-                shutil.rmtree(self.directory)
+            if os.path.isdir(self._work):
+                shutil.rmtree(self._work)
             return
         for name in entries_that_count(self.directory):
             path = os.path.join(self.directory, name)

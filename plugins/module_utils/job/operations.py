@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup import info, prepare_task, take
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup import prepare_task, take
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import IGNORED_DIRECTORIES
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_plan import ServerKnowledge
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.place import copy_tree
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.restore import previous, transaction
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository import listing, prune_task, source, taking
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore import outset, previous, transaction
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.facts import read_facts
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.greeting import socket_path
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.login import Login, connect_any
@@ -54,11 +55,15 @@ def _with_diff(result: dict[str, Any], before: str) -> dict[str, Any]:
 
 
 def _backup(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
-    return _with_diff(take.run(params, ctx, _ask_server(params, ctx)), "")
+    server = _ask_server(params, ctx)
+    result = taking.run(params, ctx, server) if params["repository"] else take.run(params, ctx, server)
+    return _with_diff(result, "")
 
 
 def _plan_backup(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
-    return _with_diff(take.check(params, ctx, _ask_server(params, ctx)), "")
+    server = _ask_server(params, ctx)
+    result = taking.check(params, ctx, server) if params["repository"] else take.check(params, ctx, server)
+    return _with_diff(result, "")
 
 
 def _copy_backup(source: str, target: str) -> None:
@@ -69,11 +74,26 @@ def _before_prepare(params: Mapping[str, Any]) -> str:
     return f"{params['target_dir']}: full backup, not prepared\n" if params["in_place"] else ""
 
 
+def _of_directory(params: dict[str, Any]) -> dict[str, Any]:
+    """Replace a backup of a repository by the directory of its files."""
+    request = source.request_of(params)
+    if request is None:
+        return params
+    if params["in_place"]:
+        raise MariabackupError(
+            "A backup in a repository stays as it was taken, so it is not prepared in place.", "Set dest instead."
+        )
+    return {**params, "target_dir": source.find(request).data}
+
+
 def _prepare(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
-    return _with_diff(prepare_task.run(params, ctx, copy_tree=_copy_backup), _before_prepare(params))
+    params = _of_directory(params)
+    with source.reading(params["target_dir"]):
+        return _with_diff(prepare_task.run(params, ctx, copy_tree=_copy_backup), _before_prepare(params))
 
 
 def _plan_prepare(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
+    params = _of_directory(params)
     # What the check returns describes the backup as it is now.
     planned = prepare_task.check(params, ctx)
     return _with_diff({**planned, "prepared": True}, _before_prepare(params))
@@ -83,6 +103,7 @@ OPERATIONS: dict[str, Operation] = {
     "backup": _backup,
     "prepare": _prepare,
     "previous_datadir": previous.run,
+    "prune": prune_task.run,
     "restore": transaction.run,
 }
 
@@ -90,7 +111,8 @@ PLANS: dict[str, Operation] = {
     "backup": _plan_backup,
     "prepare": _plan_prepare,
     "previous_datadir": previous.check,
-    "restore": transaction.check,
+    "prune": prune_task.check,
+    "restore": outset.check,
 }
 
-READINGS: dict[str, Operation] = {"backup_info": info.run}
+READINGS: dict[str, Operation] = {"backup_info": listing.run}

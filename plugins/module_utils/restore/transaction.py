@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive, probe
+from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository import source as sources
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore import (
     facts,
     moving,
@@ -28,135 +29,22 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.restore import (
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.audit import record
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.host import SERVICE_OPTIONS, Host, open_host
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
-from ansible_collections.dba.mariabackup.plugins.module_utils.restore.plan import Plan, make_plan
-from ansible_collections.dba.mariabackup.plugins.module_utils.restore.situation import Situation
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.outset import (
+    committed_run,
+    known_result,
+    refuse,
+    standing,
+    undecided_error,
+    with_source,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.plan import make_plan
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching import (
     NONE,
-    back_begun,
     hold_and_stop,
     make_durable_hold,
     swap,
     swap_state,
 )
-
-
-def undecided_error(journal: Journal) -> MariabackupError:
-    """Return the refusal that every call gets while a person has to decide between two sets."""
-    previous = next(member["previous"] for member in journal["members"])
-    return MariabackupError(
-        f"Restore {journal['id']} of {journal['source']['path']} was interrupted after the new data was in place, and the"
-        " server has been opened on it since, so it may have been written to.",
-        "Decide with the module previous_datadir: state accepted keeps the new data,"
-        f" state restored puts the old data ({previous}) back. Neither deletes anything.",
-        phase=journal["phase"],
-        details={"run": journal["id"], "undecided": True, "rolled_back": False},
-    )
-
-
-def refuse(plan: Plan) -> None:
-    """Raise the plan's refusals as one error, all of them, so that the reader mends them in one go."""
-    if not plan.refusals:
-        return
-    causes = [refusal.cause for refusal in plan.refusals]
-    actions = list(dict.fromkeys(refusal.action for refusal in plan.refusals))
-    raise MariabackupError(
-        " ".join(causes),
-        " ".join(actions) + " Nothing has been changed.",
-        phase="plan",
-        details={
-            "refusals": [{"cause": refusal.cause, "action": refusal.action} for refusal in plan.refusals],
-            "rolled_back": False,
-        },
-    )
-
-
-def check(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
-    """Plan the restore for check mode: the same facts, the same refusals, nothing written."""
-    with ctx.phase("plan"):
-        host = open_host(params, ctx.state_dir)
-        probe(ctx.state_dir, host.layout.datadir, "restore")
-        done = committed_run(params, ctx, host)
-        if done is not None:
-            return {**done["result"], "changed": False, "plan": []}
-        unfinished = journals.current(ctx.state_dir, host.layout.datadir)
-        if unfinished is not None and unfinished.unfinished:
-            way = resume.decide(standing(unfinished, host))
-            if way == resume.UNDECIDED:
-                raise undecided_error(unfinished)
-            if way != resume.DISCARD or unfinished["result"]["method"] == "move":
-                # A backup that was moved is not there to be looked at until it is given back.
-                step = {"phase": unfinished["phase"], "action": "continue", "detail": f"{unfinished['id']}: {way}"}
-                return {"changed": True, "plan": [step], "rolled_back": False, "datadir": host.layout.datadir}
-        situation = facts.gather(params, ctx, host, write=False)
-        plan = make_plan(situation, params, journals.new_run_id())
-        refuse(plan)
-        for warning in plan.warnings:
-            ctx.warn(warning)
-        return {
-            **known_result(situation, plan, params),
-            "changed": True,
-            "plan": list(plan.steps),
-            "diff": difference(situation, plan),
-        }
-
-
-def difference(situation: Situation, plan: Plan) -> dict[str, str]:
-    """Return what diff mode shows: what each directory holds before and after."""
-    source = situation.source
-    before, after = [], []
-    for directory, member in zip(situation.directories, plan.members):
-        count = len(directory.entries)
-        before.append(f"{directory.path}: {count} entries" if count else f"{directory.path}: empty")
-        after.append(f"{directory.path}: backup {source.backup_id} of {source.server_version} ({source.path})")
-        if count:
-            after.append(f"{member.previous}: {count} entries")
-    return {"before": "\n".join(before) + "\n", "after": "\n".join(after) + "\n"}
-
-
-def known_result(situation: Situation, plan: Plan, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the result keys that the plan knows already."""
-    source = situation.source
-    kept = situation.has_data and params["existing_data"] == "keep"
-    return {
-        "backup_id": source.backup_id,
-        "source": source.path,
-        "method": staging.method_of(situation, params),
-        "datadir": situation.datadir.path,
-        "previous_datadir": plan.members[0].previous if kept else None,
-        "server_version": situation.server.version,
-        "gtid": source.gtid,
-        "binlog_file": source.binlog_file,
-        "binlog_position": source.binlog_position,
-        "bytes": source.size_bytes,
-        "files": source.files,
-        "rolled_back": False,
-    }
-
-
-def committed_run(params: Mapping[str, Any], ctx: Context, host: Host) -> Journal | None:
-    """Return the committed run that ``run_id`` names, if there is one."""
-    if not params["run_id"]:
-        return None
-    for journal in journals.all_runs(ctx.state_dir, host.layout.datadir):
-        if journal.get("run_id") == params["run_id"] and journal["state"] == journals.COMMITTED:
-            return journal
-    return None
-
-
-def standing(journal: Journal, host: Host) -> resume.Standing:
-    """Look at the disk and at the server, and say how an interrupted run stands."""
-    return resume.Standing(
-        state=journal["state"],
-        phase=journal["phase"],
-        direction=journal["direction"],
-        rebooted=journal.rebooted,
-        opened=opening.opened_by_others(host.service),
-        swapped=swap_state(journal),
-        had_data=journal["had_data"],
-        deleted=bool(journal.get("deleted")),
-        stale=not staging.is_staged(journal) or (not journal["had_data"] and staging.has_server_data(journal)),
-        back_begun=back_begun(journal),
-    )
 
 
 def run(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
@@ -168,10 +56,14 @@ def run(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
     started = time.monotonic()
     with ctx.phase("plan"):
         host = open_host(params, ctx.state_dir)
-    with exclusive(ctx.state_dir, host.layout.datadir, "restore"):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(exclusive(ctx.state_dir, host.layout.datadir, "restore"))
         done = committed_run(params, ctx, host)
         if done is not None:
             return {**done["result"], "changed": False}
+        with ctx.phase("plan"):
+            params = with_source(params, ctx, host)
+            stack.enter_context(sources.reading(params["target_dir"]))
         restore = Restore(params, ctx, host)
         try:
             result = restore.go_on_or_begin()
@@ -260,7 +152,11 @@ class Restore:
                 phase="plan",
                 run_id=self.params["run_id"],
                 options={name: self.params[name] for name in SERVICE_OPTIONS},
-                source={"path": situation.source.path, "backup_id": situation.source.backup_id},
+                source={
+                    "path": situation.source.path,
+                    "backup_id": situation.source.backup_id,
+                    "request": self.params.get("_request"),
+                },
                 situation=summary,
                 members=[member.as_dict() for member in plan.members],
                 lock_files=list(self.host.layout.lock_files),

@@ -16,7 +16,6 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof impor
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_plan import (
     ServerKnowledge,
     checksum_of,
-    new_id,
     plan_take,
     result_of,
 )
@@ -97,14 +96,6 @@ def test_checksum() -> None:
     assert checksum_of({"checksum": "none"}) == "none"
     with pytest.raises(MariabackupError, match="checksum is md5"):
         checksum_of({"checksum": "md5"})
-
-
-def test_ids_sort_by_time() -> None:
-    early = new_id(datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc))
-    late = new_id(datetime(2026, 11, 2, 3, 4, 5, tzinfo=timezone.utc))
-    assert early.startswith("20260102T030405Z-")
-    assert early < late
-    assert new_id() != new_id()
 
 
 def test_a_young_backup_makes_the_run_unnecessary(builder, params: dict[str, object]) -> None:

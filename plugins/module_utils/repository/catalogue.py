@@ -1,0 +1,118 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The backups of one instance, as their manifests describe them, and which of them is meant (pure but for reading them)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.ids import time_of
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import DATA, MANIFEST, Head, read_head
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+
+LATEST = "latest"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A directory of the catalogue.
+
+    Attributes:
+        id: its name.
+        path: the directory.
+        head: its manifest without the list of files; None when that cannot be used.
+        problem: why not, as a sentence.
+    """
+
+    id: str
+    path: str
+    head: Head | None
+    problem: str | None = None
+
+    @property
+    def data(self) -> str:
+        """The directory of the backup's files."""
+        return os.path.join(self.path, DATA)
+
+    @property
+    def time(self) -> datetime:
+        """When its data is from: the end of the run, or the time in its id where there is no manifest."""
+        if self.head is not None:
+            try:
+                return parse_time(self.head.manifest.created)
+            except ValueError:
+                pass
+        return time_of(self.id)
+
+
+def read_entry(path: str) -> Entry | None:
+    """Read one directory; None when it has no manifest, so that it is no backup."""
+    name = os.path.basename(path)
+    try:
+        head = read_head(os.path.join(path, MANIFEST))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        return Entry(name, path, None, f"Its manifest cannot be used: {error}.")
+    if head.manifest.id != name:
+        return Entry(name, path, None, f"Its manifest is that of another backup, {head.manifest.id}.")
+    return Entry(name, path, head)
+
+
+def parse_time(text: str) -> datetime:
+    """Return an ISO 8601 time as an aware one; without a zone it is UTC.
+
+    Raises:
+        ValueError: it is none.
+    """
+    moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def choose(entries: Iterable[Entry], backup_id: str, before: str | None, where: str) -> Entry:
+    """Return the backup that is meant.
+
+    Args:
+        entries: of the catalogue, oldest first.
+        backup_id: an id, or ``latest``.
+        before: with ``latest``: the newest backup whose data is not from after this time.
+        where: the directory of the instance, for the messages.
+
+    Raises:
+        MariabackupError: there is no such backup, its manifest cannot be used, or ``before`` is no time.
+    """
+    found = list(entries)
+    if backup_id != LATEST:
+        for entry in found:
+            if entry.id == backup_id:
+                if entry.head is None:
+                    raise MariabackupError(
+                        f"The backup {entry.path} cannot be used. {entry.problem}", "Use another backup."
+                    )
+                return entry
+        raise MariabackupError(
+            f"There is no backup {backup_id} in {where}; {_range(found)}.", "Look at what backup_info lists there."
+        )
+    usable = [entry for entry in found if entry.head is not None]
+    if before is not None:
+        try:
+            limit = parse_time(before)
+        except ValueError:
+            raise MariabackupError(
+                f"before is {before!r}, which is not a time.", "Write it as 2026-11-22T10:15:00Z, or without Z for UTC."
+            ) from None
+        usable = [entry for entry in usable if entry.time <= limit]
+    if not usable:
+        wanted = f"There is no backup from before {before} in {where}" if before else f"There is no backup in {where}"
+        raise MariabackupError(
+            f"{wanted}; {_range(found)}.", "Correct repository, instance or before, or take a backup first."
+        )
+    return usable[-1]
+
+
+def _range(entries: list[Entry]) -> str:
+    return f"it holds {len(entries)}, from {entries[0].id} to {entries[-1].id}" if entries else "it holds none"

@@ -1,0 +1,190 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A repository in a local directory: ``<root>/<instance>/<id>/`` with the manifest written last, and who uses what of it.
+
+Whoever reads a backup holds a shared lock on its manifest, and whoever removes one needs that lock for itself. The kernel frees
+it with its process, so nothing is ever in use that nobody reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.ids import is_id
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import DATA, MANIFEST
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.workplace import PARTIAL_SUFFIX, Workplace
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import fsync_path
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry, read_entry
+
+DELETING_SUFFIX = ".deleting"
+_PATIENCE_SECONDS = 2.0
+
+
+def instance_of(params: Mapping[str, Any]) -> str:
+    """Return whose backups are meant: the option ``instance``, else this host's name, with the server's suffix as ``@x``.
+
+    Raises:
+        MariabackupError: the name cannot be the name of a directory.
+    """
+    suffix = str(params.get("defaults_group_suffix") or "").lstrip(".")
+    name = str(params.get("instance") or f"{socket.gethostname()}{'@' + suffix if suffix else ''}")
+    if name.startswith(".") or "/" in name or not name.isprintable() or len(os.fsencode(name)) > 200:
+        raise MariabackupError(
+            f"instance is {name!r}, which cannot be the name of a directory.",
+            "Choose a name without / and control characters that does not begin with a dot.",
+        )
+    return name
+
+
+class Repository:
+    """The directory ``root``; nothing is made before the first backup is taken into it."""
+
+    def __init__(self, root: str) -> None:
+        self.root = os.path.abspath(root)
+
+    def instances(self) -> list[str]:
+        """Return the names of all instances that have a directory, sorted.
+
+        Raises:
+            MariabackupError: the repository cannot be read.
+        """
+        return sorted(name for name in self._names(self.root) if not name.startswith("."))
+
+    def directory(self, instance: str) -> str:
+        """Return where the backups of one instance lie."""
+        return os.path.join(self.root, instance)
+
+    def entries(self, instance: str) -> Iterator[Entry]:
+        """Yield the backups of one instance, oldest first. What has no manifest is no backup, and is passed over."""
+        for name in self._ids(instance):
+            entry = read_entry(os.path.join(self.directory(instance), name))
+            if entry is not None:
+                yield entry
+
+    def newest_id(self, instance: str) -> str | None:
+        """Return the newest id that was ever begun and has left anything: unfinished ones count."""
+        names = (name.partition(".")[0] for name in self._names(self.directory(instance)))
+        return max((name for name in names if is_id(name)), default=None)
+
+    def workplace(self, instance: str, backup_id: str) -> Workplace:
+        """Return where the backup ``backup_id`` comes into being."""
+        return Workplace(os.path.join(self.directory(instance), backup_id), DATA)
+
+    def remove_leftovers(self, instance: str) -> list[str]:
+        """Remove what runs that died have left, and removals that did not end; return the names.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        removed = []
+        top = self.directory(instance)
+        for name in self._names(top):
+            stem, _dot, ending = name.partition(".")
+            path = os.path.join(top, name)
+            if not is_id(stem) or os.path.islink(path):
+                continue
+            if f".{ending}" == DELETING_SUFFIX:
+                shutil.rmtree(path)
+                removed.append(name)
+            elif f".{ending}" == PARTIAL_SUFFIX:
+                place = self.workplace(instance, stem)
+                if place.leftover():
+                    place.open()
+                    place.discard()
+                    removed.append(name)
+        return removed
+
+    @contextlib.contextmanager
+    def reading(self, entry: Entry) -> Iterator[None]:
+        """Keep a backup from being removed for as long as the block lasts.
+
+        Raises:
+            MariabackupError: it is being removed, or is gone.
+        """
+        # Whoever asks whether it is in use holds the lock alone for an instant.
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while (fd := _lock(entry.path, fcntl.LOCK_SH)) is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if fd is None:
+            raise MariabackupError(
+                f"The backup {entry.path} is being removed.", "Use another backup, or wait until prune has ended."
+            )
+        try:
+            yield
+        finally:
+            os.close(fd)
+
+    def in_use(self, entry: Entry) -> bool:
+        """Whether somebody reads the backup right now."""
+        fd = _lock(entry.path, fcntl.LOCK_EX)
+        if fd is None:
+            return True
+        os.close(fd)
+        return False
+
+    def remove(self, entry: Entry) -> bool:
+        """Remove a backup; returns False, and leaves it, when somebody reads it.
+
+        It loses its name in one step, so an interrupted removal leaves nothing that could be taken for a backup.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        fd = _lock(entry.path, fcntl.LOCK_EX)
+        if fd is None:
+            return False
+        try:
+            dying = entry.path + DELETING_SUFFIX
+            os.rename(entry.path, dying)
+            fsync_path(os.path.dirname(entry.path))
+            shutil.rmtree(dying)
+        finally:
+            os.close(fd)
+        return True
+
+    def _ids(self, instance: str) -> list[str]:
+        top = self.directory(instance)
+        return sorted(name for name in self._names(top) if is_id(name) and not os.path.islink(os.path.join(top, name)))
+
+    def _names(self, path: str) -> list[str]:
+        """Return the names of the directories in ``path``; none where it is missing."""
+        try:
+            with os.scandir(path) as found:
+                return [entry.name for entry in found if entry.is_dir(follow_symlinks=False)]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise MariabackupError(
+                f"The repository {path} cannot be read: {error.strerror}.", "Correct repository, or the permissions."
+            ) from error
+
+
+def _lock(path: str, how: int) -> int | None:
+    """Lock a backup's manifest at once, shared or alone; returns None when it is locked otherwise or gone."""
+    try:
+        fd = os.open(os.path.join(path, MANIFEST), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(fd, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    try:
+        gone = os.stat(os.path.join(path, MANIFEST)).st_ino != os.fstat(fd).st_ino
+    except FileNotFoundError:
+        # It was removed between our open and our lock.
+        gone = True
+    if gone:
+        os.close(fd)
+        return None
+    return fd

@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which backup a module works on: a directory, or one of a repository."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import DATA, MANIFEST
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry, choose, read_entry
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository, instance_of
+
+
+def request_of(params: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what names a backup of a repository, or None where ``target_dir`` names a directory.
+
+    Raises:
+        MariabackupError: neither is named, or both are.
+    """
+    if bool(params.get("repository")) == bool(params.get("target_dir")):
+        raise MariabackupError(
+            "Exactly one of target_dir and repository names the backup.", "Set one of them, and not the other."
+        )
+    if not params.get("repository"):
+        return None
+    return {
+        "repository": os.path.abspath(params["repository"]),
+        "instance": instance_of(params),
+        "backup_id": params.get("backup_id") or "latest",
+        "before": params.get("before"),
+    }
+
+
+def find(request: Mapping[str, Any]) -> Entry:
+    """Return the backup of a request.
+
+    Raises:
+        MariabackupError: there is none.
+    """
+    repository, instance = Repository(request["repository"]), str(request["instance"])
+    entries = list(repository.entries(instance))
+    if not entries:
+        others = repository.instances()
+        raise MariabackupError(
+            f"There is no backup of {instance} in {repository.root}.",
+            f"Set instance to one of {', '.join(others[:10])}."
+            if others
+            else "Correct repository, or take a backup first.",
+        )
+    return choose(entries, str(request["backup_id"]), request["before"], repository.directory(instance))
+
+
+def entry_of(target_dir: str) -> Entry | None:
+    """Return the backup of a repository whose files lie in ``target_dir``; None for a bare directory."""
+    parent, name = os.path.split(os.path.realpath(target_dir))
+    if name != DATA or not os.path.isfile(os.path.join(parent, MANIFEST)):
+        return None
+    return read_entry(parent)
+
+
+@contextlib.contextmanager
+def reading(target_dir: str) -> Iterator[None]:
+    """Keep ``prune`` from removing the backup whose files lie in ``target_dir``; nothing to do for a bare directory."""
+    entry = entry_of(target_dir)
+    if entry is None:
+        yield
+        return
+    with Repository(os.path.dirname(os.path.dirname(entry.path))).reading(entry):
+        yield

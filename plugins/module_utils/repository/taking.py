@@ -1,0 +1,79 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The operation ``backup`` into a repository: the id, the place, and what lies beside the backup's files."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup import take
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.ids import next_id
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import Manifest
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_plan import (
+    Destination,
+    ServerKnowledge,
+    existing_backup,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
+from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive, probe
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository import configuration, instructions
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository, instance_of
+
+
+def check(params: Mapping[str, Any], ctx: Context, server: ServerKnowledge | None = None) -> dict[str, Any]:
+    """Plan for check mode; see ``take.check``."""
+    repository, instance = Repository(params["repository"]), instance_of(params)
+    existing = _young_enough(repository, instance, params)
+    if existing is not None:
+        return {"changed": False, **existing, "plan": []}
+    probe(params["state_dir"], repository.directory(instance), "backup")
+    return take.check(params, ctx, server, _destination(repository, instance, server))
+
+
+def run(params: Mapping[str, Any], ctx: Context, server: ServerKnowledge | None = None) -> dict[str, Any]:
+    """Take a backup into the repository; see ``take.run``. What runs that died have left there is removed first."""
+    repository, instance = Repository(params["repository"]), instance_of(params)
+    existing = _young_enough(repository, instance, params)
+    if existing is not None:
+        return {"changed": False, **existing, "log_path": ctx.log_path}
+    with _alone(params, repository, instance):
+        for name in repository.remove_leftovers(instance):
+            ctx.log(f"removed {name}, which a run that died had left")
+        return take.run(params, ctx, server, _destination(repository, instance, server))
+
+
+@contextlib.contextmanager
+def _alone(params: Mapping[str, Any], repository: Repository, instance: str) -> Iterator[None]:
+    """One backup of an instance at a time on this host: ids are given in the order of the backups."""
+    with exclusive(params["state_dir"], repository.directory(instance), "backup"):
+        yield
+
+
+def _destination(repository: Repository, instance: str, server: ServerKnowledge | None) -> Destination:
+    identity = next_id(datetime.now(timezone.utc), repository.newest_id(instance), secrets.token_hex(3))
+    place = repository.workplace(instance, identity)
+
+    def beside(manifest: Manifest) -> Mapping[str, str]:
+        variables = server.variables if server else {}
+        return {
+            instructions.NAME: instructions.restore_text(manifest, place.unit),
+            # With it, a server that is lost can be built anew.
+            configuration.NAME: configuration.describe(variables, configuration.option_files()),
+        }
+
+    return Destination(place, identity, instance, beside)
+
+
+def _young_enough(repository: Repository, instance: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the result of the newest good backup if ``skip_if_newer_than`` lets it count."""
+    if not params.get("skip_if_newer_than"):
+        return None
+    for entry in reversed(list(repository.entries(instance))):
+        if entry.head is not None:
+            return existing_backup(entry.data, params["skip_if_newer_than"])
+    return None

@@ -1,0 +1,330 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Repositories as directories: what counts as a backup, which one is meant, who may remove it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
+    FileEntry,
+    Manifest,
+    manifest_path,
+    read_manifest,
+    write_manifest,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository import listing, prune_task
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import choose
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.instructions import commands, restore_text
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository, instance_of
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.source import find, reading, request_of
+
+INSTANCE = "db 1 \u00fc'\"-"
+Store = Callable[..., Path]
+
+
+def manifest(number: int, **changes: Any) -> Manifest:
+    """Return a manifest; ``number`` is its day in November."""
+    values: dict[str, Any] = {
+        "id": f"202611{number:02d}T101500Z-{number:06x}",
+        "type": "full",
+        "created": f"2026-11-{number:02d}T10:15:07Z",
+        "host": "db1",
+        "instance": INSTANCE,
+        "datadir": "/var/lib/mysql",
+        "server_version": "10.11.19-MariaDB-0+deb12u1-log",
+        "tool_version": "10.11.19",
+        "from_lsn": 0,
+        "to_lsn": 1,
+        "last_lsn": 2,
+        "checksum": "sha256",
+        "files": {"ibdata1": FileEntry(3, "0" * 64)},
+    }
+    return Manifest(**{**values, **changes})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Store a backup as a run would leave it, and return its directory."""
+
+    def add(number: int, **changes: Any) -> Path:
+        made = manifest(number, **changes)
+        path = tmp_path / INSTANCE / made.id
+        (path / "data").mkdir(parents=True)
+        (path / "data" / "ibdata1").write_text("abc")
+        write_manifest(str(path / "manifest.json"), made)
+        return path
+
+    return add
+
+
+def entries(root: Path) -> list[str]:
+    return [entry.id for entry in Repository(str(root)).entries(INSTANCE)]
+
+
+def test_the_list_of_files_is_a_file_of_its_own(store: Store) -> None:
+    path = store(5)
+    assert manifest_path(str(path / "data")) == str(path / "manifest.json")
+    assert "files" not in json.loads((path / "manifest.json").read_text())
+    assert read_manifest(str(path / "manifest.json")) == manifest(5)
+    text = (path / "files.json").read_text()
+    (path / "files.json").write_text(text.replace("3", "4"))
+    with pytest.raises(MariabackupError, match=r"files\.json, was changed"):
+        read_manifest(str(path / "manifest.json"))
+    (path / "files.json").unlink()
+    with pytest.raises(MariabackupError, match="No such file"):
+        read_manifest(str(path / "manifest.json"))
+
+
+def test_what_counts_as_a_backup(store: Store, tmp_path: Path) -> None:
+    good = store(5)
+    other = store(6)
+    unfinished = store(7)
+    (unfinished / "manifest.json").unlink()
+    top = tmp_path / INSTANCE
+    (top / "lost+found").mkdir()
+    (top / f"{manifest(8).id}.partial").mkdir()
+    (top / manifest(9).id).symlink_to(good)
+    (top / "notes.txt").write_text("x")
+    assert entries(tmp_path) == [good.name, other.name]
+    assert Repository(str(tmp_path)).instances() == [INSTANCE]
+    # What was begun counts for the order of ids, whatever became of it.
+    assert Repository(str(tmp_path)).newest_id(INSTANCE) == manifest(8).id
+    assert entries(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "Expecting value"),
+        ("[]", "not a JSON object"),
+        ('{"schema_version": 99}', "its schema_version is 99"),
+        ("[" * 100_000, "maximum recursion"),
+    ],
+)
+def test_a_manifest_that_cannot_be_used(store: Store, tmp_path: Path, text: str, problem: str) -> None:
+    good, bad = store(5), store(6)
+    (bad / "manifest.json").write_text(text)
+    found = list(Repository(str(tmp_path)).entries(INSTANCE))
+    assert [entry.head is None for entry in found] == [False, True]
+    assert problem in (found[1].problem or "")
+    assert choose(found, "latest", None, "x").id == good.name
+    with pytest.raises(MariabackupError, match="cannot be used"):
+        choose(found, bad.name, None, "x")
+
+
+def test_a_manifest_under_another_name(store: Store, tmp_path: Path) -> None:
+    store(5).rename(tmp_path / INSTANCE / manifest(6).id)
+    (found,) = Repository(str(tmp_path)).entries(INSTANCE)
+    assert found.problem == f"Its manifest is that of another backup, {manifest(5).id}."
+
+
+def test_paths_that_lead_out(store: Store) -> None:
+    path = store(5)
+    (path / "files.json").unlink()
+    write_manifest(str(path / "manifest.json"), manifest(5, files={"../../etc/passwd": FileEntry(3, "0" * 64)}))
+    with pytest.raises(MariabackupError, match="has the path"):
+        read_manifest(str(path / "manifest.json"))
+
+
+@pytest.mark.parametrize(
+    ("backup_id", "before", "expected"),
+    [
+        ("latest", None, 7),
+        (manifest(5).id, None, 5),
+        ("latest", "2026-11-06T10:15:07Z", 6),
+        ("latest", "2026-11-06T10:15:06", 5),
+        ("latest", "2026-11-06T11:15:07+01:00", 6),
+    ],
+)
+def test_which_backup_is_meant(store: Store, tmp_path: Path, backup_id: str, before: str | None, expected: int) -> None:
+    for number in (5, 6, 7):
+        store(number)
+    request = {"repository": str(tmp_path), "instance": INSTANCE, "backup_id": backup_id, "before": before}
+    assert find(request).id == manifest(expected).id
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"backup_id": "20260101T000000Z-000000"}, "There is no backup 20260101T000000Z-000000"),
+        ({"before": "2026-01-01"}, "from before 2026-01-01"),
+        ({"before": "yesterday"}, "before is 'yesterday', which is not a time"),
+        ({"instance": "db2"}, f"There is no backup of db2.*Set instance to one of {INSTANCE}"),
+        ({"repository": "/nowhere"}, "There is no backup of .* in /nowhere"),
+    ],
+)
+def test_no_such_backup(store: Store, tmp_path: Path, changes: dict[str, str], text: str) -> None:
+    store(5)
+    request = {"repository": str(tmp_path), "instance": INSTANCE, "backup_id": "latest", "before": None, **changes}
+    with pytest.raises(MariabackupError) as caught:
+        find(request)
+    assert re.search(text, str(caught.value))
+
+
+def test_exactly_one_source() -> None:
+    assert request_of({"target_dir": "/b", "repository": None}) is None
+    for both in ({"target_dir": "/b", "repository": "/r"}, {"target_dir": None, "repository": None}):
+        with pytest.raises(MariabackupError, match="Exactly one"):
+            request_of(both)
+
+
+@pytest.mark.parametrize("name", [".hidden", "a/b", "a\nb", "x" * 201, ".."])
+def test_names_that_cannot_be_directories(name: str) -> None:
+    with pytest.raises(MariabackupError, match="cannot be the name of a directory"):
+        instance_of({"instance": name})
+
+
+def test_names_of_instances() -> None:
+    host = os.uname().nodename
+    assert instance_of({}) == host
+    assert instance_of({"defaults_group_suffix": ".x"}) == f"{host}@x"
+    assert instance_of({"instance": "-rf ~ *"}) == "-rf ~ *"
+
+
+_READER = """
+import fcntl, os, sys
+fd = os.open(sys.argv[1], os.O_RDONLY)
+fcntl.flock(fd, fcntl.LOCK_SH)
+print("reading", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_backup_that_is_read_is_not_removed(store: Store, tmp_path: Path) -> None:
+    path = store(5)
+    repository = Repository(str(tmp_path))
+    (entry,) = repository.entries(INSTANCE)
+    with subprocess.Popen(
+        [sys.executable, "-c", _READER, str(path / "manifest.json")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == b"reading\n"
+        assert repository.in_use(entry)
+        assert not repository.remove(entry)
+        with reading(entry.data):
+            pass
+        # Killed, it is no longer in the way.
+        reader.kill()
+        reader.wait()
+    assert not repository.in_use(entry)
+    assert repository.remove(entry)
+    assert entries(tmp_path) == []
+    with pytest.raises(MariabackupError, match="is being removed"), repository.reading(entry):
+        pass
+
+
+def test_a_reader_waits_for_whoever_only_asks(store: Store, tmp_path: Path) -> None:
+    path = store(5)
+    fd = os.open(path / "manifest.json", os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    timer = threading.Timer(0.2, os.close, (fd,))
+    timer.start()
+    with reading(str(path / "data")):
+        pass
+    timer.join()
+
+
+def test_leftovers_go_and_what_is_alive_stays(store: Store, tmp_path: Path) -> None:
+    repository = Repository(str(tmp_path))
+    kept = store(5)
+    dead, alive = repository.workplace(INSTANCE, manifest(6).id), repository.workplace(INSTANCE, manifest(7).id)
+    dead.open()
+    os.close(dead._fd)  # type: ignore[arg-type]  # its process died
+    dead._fd = None
+    alive.open()
+    dying = tmp_path / INSTANCE / f"{manifest(4).id}.deleting"
+    (dying / "data").mkdir(parents=True)
+    foreign = tmp_path / INSTANCE / f"{manifest(3).id}.partial"
+    foreign.mkdir()
+    assert sorted(repository.remove_leftovers(INSTANCE)) == [f"{manifest(4).id}.deleting", f"{manifest(6).id}.partial"]
+    assert foreign.is_dir()
+    assert Path(alive.directory).is_dir()
+    alive.discard()
+    assert sorted(path.name for path in (tmp_path / INSTANCE).iterdir()) == [foreign.name, kept.name]
+
+
+def test_prune(store: Store, tmp_path: Path) -> None:
+    chain = [store(1), store(2, type="incremental", base_id=manifest(1).id)]
+    orphan = store(3, type="incremental", base_id=manifest(30).id)
+    damaged = store(4)
+    (damaged / "manifest.json").write_text("{")
+    old, new = store(5), store(6)
+    params = {"repository": str(tmp_path), "instance": INSTANCE, "keep_last": 1, "state_dir": str(tmp_path / "state")}
+    ctx = Context(str(tmp_path), str(tmp_path / "state"))
+    planned = prune_task.check(params, Context(str(tmp_path), str(tmp_path / "state"), check_mode=True))
+    assert planned["changed"]
+    assert len(entries(tmp_path)) == 6
+    done = prune_task.run(params, ctx)
+    assert done["removed"] == [chain[1].name, chain[0].name, old.name]
+    assert sorted(planned["removed"]) == sorted(done["removed"])
+    assert planned["decisions"] == done["decisions"]
+    assert entries(tmp_path) == [orphan.name, damaged.name, new.name]
+    reasons = {decision["id"]: decision["reasons"] for decision in done["decisions"]}
+    assert "cannot be used" in reasons[damaged.name][0]
+    assert "is missing" in reasons[orphan.name][0]
+    assert reasons[old.name] == ["no rule keeps it"]
+    assert prune_task.run(params, ctx)["changed"] is False
+
+
+def test_prune_leaves_what_is_read_and_its_bases(store: Store, tmp_path: Path) -> None:
+    base, increment, new = store(1), store(2, type="incremental", base_id=manifest(1).id), store(6)
+    params = {"repository": str(tmp_path), "instance": INSTANCE, "keep_last": 1, "state_dir": str(tmp_path / "state")}
+    with reading(str(increment / "data")):
+        done = prune_task.run(params, Context(str(tmp_path), str(tmp_path / "state")))
+    assert done["removed"] == []
+    assert [decision["reasons"] for decision in done["decisions"]][:2] == [[f"base of {increment.name}"], ["in use"]]
+    assert entries(tmp_path) == [base.name, increment.name, new.name]
+
+
+@pytest.mark.parametrize(
+    ("rules", "text"),
+    [({}, "No rule"), ({"keep_within": "soon"}, "keep_within is 'soon'"), ({"keep_daily": -1}, "daily is -1")],
+)
+def test_rules_that_cannot_be_used(rules: dict[str, Any], text: str) -> None:
+    with pytest.raises(MariabackupError, match=text):
+        prune_task.rules_of(rules)
+
+
+def test_listing_shows_chains(store: Store, tmp_path: Path) -> None:
+    store(1)
+    store(2, type="incremental", base_id=manifest(1).id, label="hourly")
+    store(3, type="incremental", base_id=manifest(30).id)
+    params = {"target_dir": None, "repository": str(tmp_path), "instance": INSTANCE, "backup_id": None, "before": None}
+    params |= {"max_age": None, "size_drift": None}
+    listed = listing.run({**params, "verify": False}, Context(str(tmp_path), str(tmp_path), check_mode=True))
+    assert [entry["chain"] for entry in listed["backups"]] == [
+        [manifest(1).id],
+        [manifest(1).id, manifest(2).id],
+        [],
+    ]
+    assert listed["backups"][1]["label"] == "hourly"
+    assert listed["instances"] == [INSTANCE]
+    assert (listed["exists"], listed["valid"], listed["backup"]) == (True, True, None)
+
+
+def test_how_to_restore_by_hand() -> None:
+    text = restore_text(manifest(5), "/srv/it's here/db1/x")
+    script = commands(text)
+    assert "BACKUP='/srv/it'\"'\"'s here/db1/x'" in script
+    assert '--prepare --target-dir="$DATADIR.new"' in script
+    assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
+    assert "MariaDB 10.11 and" in text
+    prepared = restore_text(manifest(5, prepared=True, checksum="none"), "/b")
+    assert "--prepare" not in commands(prepared)
+    assert "sha256sum" not in commands(prepared)
+    assert subprocess.run(["bash", "-n"], input=commands(prepared), text=True, check=False).returncode == 0
