@@ -27,8 +27,10 @@ from tests.integration.harness.cells import (
     kill_at,
     params,
     ready,
+    stop_at,
     try_start,
 )
+from tests.integration.harness.faults import proceed
 from tests.integration.harness.layouts import LAYOUTS
 
 # Every phase once, in the middle of what it does where there is such a point: what differs between the versions is the
@@ -129,4 +131,34 @@ def test_kill_then_set_up_by_hand(lend: Lend, suite: str, layout: str, cell: Cel
         bench.write()
         server.fail("restore", "is not empty", **bench.arguments(existing_data="fail"))
         assert bench.written()
+        bench.restore()
+
+
+@pytest.mark.parametrize(("suite", "layout", "cell"), params(["plain"], [OLD], ["health-after"], "trixie"))
+def test_kill_then_finished_with_other_options(lend: Lend, suite: str, layout: str, cell: Cell) -> None:
+    """Begun with existing_data: keep, and finished by a task that says nothing of it: the old data is still kept."""
+    with lend(suite, LAYOUTS[layout]) as bench:
+        ready(bench, cell.data)
+        kill_at(bench, cell.point, existing_data="keep")
+        result = bench.server.succeed("restore", **bench.arguments(existing_data="fail"))
+        assert bench.server.exists(f"{result['previous_datadir']}/ibdata1")
+        assert bench.server.succeed("previous_datadir", state="restored", **bench.who)["changed"]
+        assert bench.served() == OLD
+        bench.server.succeed("previous_datadir", state="absent", **bench.who)
+
+
+@pytest.mark.parametrize(("suite", "layout", "cell"), params(["plain"], [EMPTY], ["stop-before"], "trixie"))
+def test_set_up_while_the_backup_is_staged(lend: Lend, suite: str, layout: str, cell: Cell) -> None:
+    """Somebody sets up a server in the empty datadir while the backup is staged: it is refused, and that server goes on."""
+    with lend(suite, LAYOUTS[layout]) as bench:
+        server = bench.server
+        ready(bench, cell.data)
+        running = stop_at(bench, cell.point, existing_data="fail")
+        server.run("mariadb-install-db --user=mysql --auth-root-authentication-method=socket --skip-test-db")
+        server.start_server()
+        bench.write()
+        proceed(server)
+        assert "has set up a server there" in running.result()["msg"]
+        assert bench.written()
+        assert server.sql("SELECT @@read_only") == "0"
         bench.restore()

@@ -11,7 +11,17 @@ import pytest
 
 from tests.integration.harness.bench import Bench
 from tests.integration.harness.cells import NEW, OLD, Lend, cut_at, kill_at, ready, stop_at
-from tests.integration.harness.faults import TOOL, frozen, kill_program, kill_runner, proceed, wait_program
+from tests.integration.harness.faults import (
+    TOOL,
+    clear_breakpoints,
+    frozen,
+    kill_program,
+    kill_runner,
+    proceed,
+    set_breakpoint,
+    wait_program,
+    wait_stopped,
+)
 from tests.integration.harness.layouts import LAYOUTS
 from tests.integration.harness.modules import end
 from tests.integration.harness.server import wait_for
@@ -133,3 +143,45 @@ def test_a_move_that_fails_keeps_the_backup(lend: Lend) -> None:
         assert bench.served() == OLD
         assert server.out("find /var/lib/mysql.failed-* -name i.ibd") != ""
         server.succeed("previous_datadir", state="absent", **bench.who)
+
+
+@GROUP
+@pytest.mark.parametrize("where", [HERE, ELSEWHERE], ids=["renamed", "copied"])
+def test_killed_while_the_backup_is_given_back(lend: Lend, where: str) -> None:
+    """The stop fails, the backup is being given back, and our process dies: the drained set is never put into service."""
+    with lend("trixie", LAYOUTS["plain"]) as bench:
+        ready(bench, OLD)
+        server = bench.server
+        options = _lay(bench, bench.raw, where)
+        running = stop_at(bench, "stop-before", **options)
+        shell = server.start(["sh", "-c", "cd /var/lib/mysql && exec sleep 601"])
+        wait_for(lambda: server.out("pgrep -f 'sleep 601' || true"), "the shell is there")
+        set_breakpoint(server, "give-back")
+        proceed(server)
+        for _number in range(3):
+            wait_stopped(server, running)
+            proceed(server)
+        wait_stopped(server, running)
+        clear_breakpoints(server)
+        kill_runner(server)
+        end(shell)
+        assert bench.served() == OLD
+        _restore(bench, options)
+        bench.assert_unchanged_backup()
+
+
+@GROUP
+def test_a_swap_that_fails_gives_a_moved_backup_back(lend: Lend) -> None:
+    """The swap fails before any server has run on the new set: the backup is where it was."""
+    with lend("trixie", LAYOUTS["plain"]) as bench:
+        ready(bench, OLD)
+        server = bench.server
+        options = _lay(bench, bench.raw, HERE)
+        running = stop_at(bench, "swap-before", **options)
+        server.run("mkdir -p $(ls -d /var/lib/mysql.restore-* | sed s/restore/previous/)/x")
+        proceed(server)
+        assert "exists already" in running.result()["msg"]
+        assert bench.served() == OLD
+        assert server.succeed("backup_info", target_dir=HERE, verify=True)["valid"]
+        server.run("rm -r /var/lib/mysql.previous-*")
+        _restore(bench, options)

@@ -67,3 +67,23 @@ def test_power_cut_at_every_step(
             done += 1
             number += part[1]
     record_property("cells", done)
+
+
+@pytest.mark.xdist_group("kill-power-plain-old-0")
+def test_power_cut_then_a_commit_that_fails(lend: Lend) -> None:
+    """The power goes in the commit, the server is open at boot, and the commit fails then: what was written stays."""
+    with lend("trixie", LAYOUTS["plain"], DISK) as bench:
+        ready(bench, OLD)
+        options = {"post_restore_sql": ["SELECT nonsense"]}
+        cut_at(bench, "commit-before", **options)
+        assert bench.served() == NEW
+        bench.write()
+        bench.server.fail("restore", "nonsense", "previous_datadir", **bench.arguments(**options))
+        assert bench.served() == NEW
+        assert bench.written()
+        assert bench.server.fail("restore", "accepted", **bench.arguments(**options))["undecided"] is True
+        bench.server.succeed("previous_datadir", state="accepted", **bench.who)
+        assert bench.written()
+        bench.server.sql("DROP DATABASE after")
+        bench.server.succeed("previous_datadir", state="absent", **bench.who)
+        bench.assert_no_traces()

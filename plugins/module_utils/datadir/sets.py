@@ -26,7 +26,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.errors import Mari
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import fsync_path, make_private_dirs
 
 _OURS = re.compile(r"(?:.*\.)?(?:restore|previous|failed)-[A-Za-z0-9][A-Za-z0-9._-]*")
-_DYING = ".deleting"
+DYING_SUFFIX = ".deleting"
 
 
 def is_ours(path: str) -> bool:
@@ -136,7 +136,7 @@ def remove_tree(path: str) -> bool:
             f"{path} is not a directory that this collection made, so it is not removed.",
             "Remove it by hand if it is not needed.",
         )
-    dying = path + _DYING
+    dying = path + DYING_SUFFIX
     found = os.path.lexists(path) or os.path.lexists(dying)
     for target in (path, dying):
         if os.path.lexists(target) and (is_mount_point(target) or nested_mounts(target)):

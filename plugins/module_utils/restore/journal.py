@@ -11,6 +11,7 @@ import shutil
 import time
 from typing import Any
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.sets import DYING_SUFFIX
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import (
     fsync_path,
@@ -119,7 +120,8 @@ def kept_paths(run: Journal) -> list[str]:
     paths: list[str] = []
     for member in run["members"]:
         paths += [member["staged"], member["previous"], failed_path(member["staged"])]
-    return [path for path in paths if os.path.lexists(path)]
+    # A removal that was interrupted has left the set under another name.
+    return [found for path in paths for found in (path, path + DYING_SUFFIX) if os.path.lexists(found)]
 
 
 def _forget_old(state_dir: str, datadir: str) -> None:

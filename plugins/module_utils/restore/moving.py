@@ -41,14 +41,26 @@ def prepare_source(journal: Journal, params: Mapping[str, Any], ctx: Context) ->
 
 
 def remember(journal: Journal) -> None:
-    """Write down, synced, which files the backup has, before the first of them is moved."""
-    write_json(os.path.join(journal.directory, _LIST), sorted(take_inventory(journal["source"]["path"]).files))
+    """Write down, synced, which files the backup has and their sizes, before the first of them is moved."""
+    write_json(os.path.join(journal.directory, _LIST), take_inventory(journal["source"]["path"]).files)
 
 
 def remove_source(journal: Journal, ctx: Context) -> None:
-    """Remove the files of a backup that was copied whole to another file system, and synced there."""
-    source = journal["source"]["path"]
-    for relative in read_json(os.path.join(journal.directory, _LIST)):
+    """Remove the files of a backup that another program has copied to another file system, and that were synced there.
+
+    Raises:
+        MariabackupError: a copy is missing or of another size; nothing was removed.
+    """
+    source, staged = journal["source"]["path"], members_of(journal)[0].staged
+    sizes = read_json(os.path.join(journal.directory, _LIST))
+    wrong = [name for name, size in sizes.items() if _size(os.path.join(staged, name)) != size]
+    if wrong:
+        raise MariabackupError(
+            f"The program has not copied the backup whole: {', '.join(sorted(wrong)[:5])}.",
+            "The backup is where it was. Take copier: builtin.",
+            details={"entries": sorted(wrong)},
+        )
+    for relative in sizes:
         os.unlink(os.path.join(source, relative))
     ctx.log(f"removed the files of {source}, which were copied")
 
@@ -78,6 +90,7 @@ def give_back(journal: Journal, ctx: Context) -> None:
             continue
         os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
         transfer(origin, target)
+        ctx.point("give-back")
     sync_file_system(source)
     if missing:
         raise MariabackupError(
@@ -87,6 +100,13 @@ def give_back(journal: Journal, ctx: Context) -> None:
             details={"entries": missing},
         )
     ctx.log(f"gave the backup back to {source}")
+
+
+def _size(path: str) -> int | None:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return None
 
 
 def _where_files_are(journal: Journal) -> dict[str, str]:

@@ -105,12 +105,12 @@ def with_source(params: Mapping[str, Any], ctx: Context, host: Host) -> dict[str
         MariabackupError: there is no such backup, or it is to be moved out of a repository.
     """
     request = sources.request_of(params)
-    if request is None:
-        return dict(params)
-    if params["method"] == "move":
+    if params["method"] == "move" and (request or sources.entry_of(params["target_dir"])):
         raise MariabackupError(
             "method is move, and a repository keeps its backups.", "Leave method out; prune removes backups."
         )
+    if request is None:
+        return dict(params)
     unfinished = journals.current(ctx.state_dir, host.layout.datadir)
     if unfinished is not None and unfinished.unfinished and unfinished["source"].get("request") == request:
         path = unfinished["source"]["path"]

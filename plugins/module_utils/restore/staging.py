@@ -290,10 +290,14 @@ def delete_old(journal: Journal, ctx: Context) -> None:
 
 
 def discard(journal: Journal, ctx: Context) -> None:
-    """Remove what was staged. A backup that was moved is given back, with its description of itself."""
+    """Remove what was staged. A backup that was moved is given back, with its description of itself.
+
+    Nothing of the swap is done. From the first file on the staged set is incomplete, and a run that is killed here must not go
+    on with it: the journal says so first.
+    """
+    journal.write(phase="stage")
     if journal["result"]["method"] == "move":
         moving.give_back(journal, ctx)
     for member in members_of(journal):
-        if os.path.lexists(member.staged):
-            remove_tree(member.staged)
+        remove_tree(member.staged)
         wayback.remove_room(member.live)

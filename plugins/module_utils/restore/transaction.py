@@ -100,7 +100,9 @@ class Restore:
         earlier = journals.current(self.ctx.state_dir, self.host.layout.datadir)
         if earlier is None or not earlier.unfinished:
             return self.begin(None)
-        way = resume.decide(standing(earlier, self.host))
+        # Before anything is journalled, which would make this boot the run's own.
+        stand = standing(earlier, self.host)
+        way = resume.decide(stand)
         self.ctx.log(f"run {earlier['id']} is unfinished ({earlier['phase']}, {earlier['direction']}): {way}")
         if way == resume.UNDECIDED:
             earlier.write(state=journals.UNDECIDED, direction=journals.FORWARD)
@@ -124,7 +126,7 @@ class Restore:
         self.journal = earlier
         if way == resume.SWITCH:
             return self.switch(earlier)
-        return self.bring_up(earlier, checked=way == resume.COMMIT)
+        return self.bring_up(earlier, checked=way == resume.COMMIT, written=stand.rebooted or stand.opened)
 
     def begin(self, heir_of: Journal | None) -> dict[str, Any]:
         """Plan and do a new run.
@@ -202,6 +204,7 @@ class Restore:
 
     def give_up(self, journal: Journal, error: BaseException) -> None:
         """End a run before the swap: the old data is served as before, and what was staged goes."""
+        wayback.do_not_stop()
         if journal.get("deleted"):
             staging.discard(journal, self.ctx)
             if isinstance(error, MariabackupError):
@@ -220,6 +223,7 @@ class Restore:
             if not begun:
                 with self.phase(journal, "stop"):
                     hold_and_stop(journal, service, self.ctx, self.params["stop_timeout"])
+                    self.require_still_empty(journal)
                     opening.stage_gtid_state(journal, self.host, self.params, self.ctx)
         except BaseException as error:
             with self.ctx.phase("back"):
@@ -237,8 +241,22 @@ class Restore:
             raise
         return self.bring_up(journal, checked=False)
 
-    def bring_up(self, journal: Journal, *, checked: bool) -> dict[str, Any]:
-        """Start the server on the new set, check it, and open it; ``checked`` when that was done by an earlier run."""
+    def require_still_empty(self, journal: Journal) -> None:
+        """Refuse when a server was set up while the backup was staged beside a datadir that had no data."""
+        if not journal["had_data"] and staging.has_server_data(journal):
+            raise MariabackupError(
+                f"{journal['datadir']} had no data when this restore began, and somebody has set up a server there since.",
+                "Look at what it holds, then run this task again with existing_data: keep or delete.",
+            )
+
+    def bring_up(self, journal: Journal, *, checked: bool, written: bool = False) -> dict[str, Any]:
+        """Start the server on the new set, check it, and open it.
+
+        Args:
+            journal: the run.
+            checked: an earlier run has started and checked it.
+            written: the server may have been open since, so a failure must not take the new data away.
+        """
         service = self.host.service
         if not journal.get("swapped"):
             # Killed right after the last exchange: the steps that only tidy are still to be done.
@@ -255,11 +273,11 @@ class Restore:
             with self.phase(journal, "commit"):
                 opening.finish_data(journal, self.host, self.params, self.ctx)
         except BaseException as error:
-            self.go_back(journal, error)
+            self.go_back(journal, error, written)
             raise
         with self.ctx.phase("commit"):
             opening.open_server(self.host, self.params, self.ctx)
-            wayback.settle_previous(journal, self.params)
+            wayback.settle_previous(journal)
             self.ctx.point("commit-settled")
             result = {**journal["result"], "health": health, "rolled_back": False}
             stopped, healthy = journal.get("stopped_at"), journal.get("healthy_at")
@@ -267,14 +285,15 @@ class Restore:
             journal.write(state=journals.COMMITTED, result=result)
         return result
 
-    def go_back(self, journal: Journal, error: BaseException) -> None:
+    def go_back(self, journal: Journal, error: BaseException, written: bool = False) -> None:
         """Put the old set back and serve it, or say why not; always called inside an ``except``."""
         foreseen = error if isinstance(error, MariabackupError) else None
-        if journal.get("deleted") or (not journal["had_data"] and not self.params["rollback_on_failure"]):
+        stay = written or not self.params["rollback_on_failure"]
+        if journal.get("deleted") or (not journal["had_data"] and stay):
             if foreseen:
                 foreseen.action += " There is no old data to go back to; run the same task again to go on."
             return
-        if not self.params["rollback_on_failure"]:
+        if stay:
             journal.write(state=journals.UNDECIDED)
             if foreseen:
                 foreseen.action += " The new data is left in place; previous_datadir (restored, accepted) decides."
@@ -290,4 +309,7 @@ class Restore:
         if foreseen:
             foreseen.details["rolled_back"] = True
             served = "The old data was swapped back." if journal["had_data"] else "The directories are as they were."
+            kept = journals.failed_path(journal["members"][0]["staged"])
+            if journal["result"]["method"] == "move" and os.path.lexists(kept):
+                served += f" The backup was moved and is kept in {kept}."
             foreseen.cause += f" {served}"

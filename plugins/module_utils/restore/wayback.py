@@ -15,6 +15,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.exchange i
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout import INSIDE
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.sets import remove_tree, tidy
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore import journal as journals
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore import moving
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching import (
     hold_and_stop,
@@ -40,9 +41,7 @@ def go_back(journal: Journal, service: Service, ctx: Context, params: Mapping[st
     Raises:
         MariabackupError: the old set is not (completely) back, or its server does not start; the server is held then.
     """
-    # The half-way point is the one place where stopping is worse than going on.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    do_not_stop()
     # A committed run that is put back is unfinished again until the old set serves.
     journal.write(state=journals.RUNNING, direction=journals.BACK)
     ctx.point("back-before")
@@ -54,9 +53,15 @@ def go_back(journal: Journal, service: Service, ctx: Context, params: Mapping[st
         serve_again(journal, service, params)
         journal.write(served_again=True)
     ctx.point("back-served")
-    keep_failed(journal, params)
+    keep_failed(journal, params, ctx)
     journal.write(state=journals.RETURNED)
     ctx.point("back-after")
+
+
+def do_not_stop() -> None:
+    """Ignore requests to end from here on: half-way back is the one place where stopping is worse than going on."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def finish(journal: Journal, service: Service, ctx: Context, params: Mapping[str, Any]) -> None:
@@ -76,30 +81,38 @@ def serve_again(journal: Journal, service: Service, params: Mapping[str, Any]) -
         service.release()
 
 
-def keep_failed(journal: Journal, params: Mapping[str, Any]) -> None:
+def keep_failed(journal: Journal, params: Mapping[str, Any], ctx: Context) -> None:
     """Keep the new set that was given up under its own name, or delete it, as ``failed_data`` says.
 
-    A backup that was moved is kept whatever it says: it may be the only one.
+    A backup that was moved may be the only one: it is given back when no server has run on it, else kept, whatever the option
+    says.
     """
+    moved = journal["result"]["method"] == "move"
+    # The swap did not end, and no person has decided since: nothing has ever run on it, at boot either.
+    never_started = not (journal.get("swapped") or journal.get("log_mark") or journal.get("put_back"))
+    if moved and never_started:
+        moving.give_back(journal, ctx)
     for member in members_of(journal):
         failed = journals.failed_path(member.staged)
-        if os.path.lexists(member.staged):
+        if moved and never_started:
+            remove_tree(member.staged)
+        elif os.path.lexists(member.staged):
             move(member.staged, failed)
-        if params["failed_data"] == "delete" and journal["result"]["method"] != "move" and os.path.lexists(failed):
+        if params["failed_data"] == "delete" and not moved:
             remove_tree(failed)
         remove_room(member.live)
     tidy(members_of(journal))
 
 
-def settle_previous(journal: Journal, params: Mapping[str, Any]) -> None:
-    """Delete the old set after the commit, or keep it, as ``existing_data`` says; empty ones always go."""
+def settle_previous(journal: Journal) -> None:
+    """Delete the old set after the commit, or keep it, as the run was begun with; empty ones always go.
+
+    The task that finishes a run may say something else by now, and what it does not name is not its to delete.
+    """
     for member in members_of(journal):
-        if not os.path.lexists(member.previous):
-            pass
-        elif not journal["had_data"] or params["existing_data"] != "keep":
+        if journal["result"]["previous_datadir"] is None:
             remove_tree(member.previous)
-        if os.path.lexists(member.staged):
-            remove_tree(member.staged)  # what is left of a set that went in entry by entry: an empty directory
+        remove_tree(member.staged)  # what is left of a set that went in entry by entry: an empty directory
         remove_room(member.live)
 
 
