@@ -39,6 +39,13 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--suite", choices=sorted(SERIES), default="trixie", help="the host's Debian (default: %(default)s)"
     )
+    parser.add_argument(
+        "--whole-up-to",
+        type=float,
+        default=4,
+        metavar="GB",
+        help="measure the restore alone at sizes above this (default: %(default)s)",
+    )
     parser.add_argument("--quick", action="store_true", help="0.2 GB, one run, no page: to see that it works")
     parser.add_argument("--output", type=Path, help=f"the page (default: {PAGE.relative_to(ROOT)})")
     parser.add_argument("--keep", action="store_true", help="leave the host on")
@@ -127,7 +134,8 @@ def measure(options: argparse.Namespace, settings: Settings, scratch: Path) -> i
         runs = []
         for one in sizes:
             tell(f"--- {one:g} GB, {options.runs} runs, MariaDB {SERIES[options.suite]}")
-            runs.append(SizeRun(rig, int(one * GIB), options.runs, options.parallel, tell).measure())
+            whole = one <= options.whole_up_to
+            runs.append(SizeRun(rig, int(one * GIB), options.runs, options.parallel, whole, tell).measure())
         known = facts(rig, load)
     finally:
         if not options.keep:

@@ -59,18 +59,26 @@ def compared(what: str, data: str, ours: float, plain: float, limit: float | Non
 
 def size_rows(run: SizeRun) -> list[Row]:
     """Return the lines of one size."""
+    return [*(step_rows(run) if run.whole else []), *restore_rows(run)]
+
+
+def step_rows(run: SizeRun) -> list[Row]:
+    """Return the lines of the single steps."""
     data = size(run.size)
     backup, prepare, staging = run.figures["backup"], run.figures["prepare"], run.figures["staging"]
-    restore, reflink = run.figures["restore"], run.figures["reflink"]["none"]
-    ours, documented = restore["sha256"], restore["raw"]
+    reflink = run.figures["reflink"]["none"]
     judged = run.size >= _RATIO_FROM
-    rows = [
-        compared(
-            f"backup, checksum: {name}", data, backup[name]["work"], backup["raw"]["seconds"], limit if judged else None
-        )
-        for name, limit in _BACKUP.items()
-    ]
-    rows += [
+    return [
+        *(
+            compared(
+                f"backup, checksum: {name}",
+                data,
+                backup[name]["work"],
+                backup["raw"]["seconds"],
+                limit if judged else None,
+            )
+            for name, limit in _BACKUP.items()
+        ),
         Row("backup, the tool's files synced as well", data, "", seconds(synced(backup["raw"]))),
         Row("backup, from the task's start to its job's", data, seconds(begin(backup["none"], backup["sha256"]))),
         compared(
@@ -84,6 +92,14 @@ def size_rows(run: SizeRun) -> list[Row]:
         compared("staging, checksums verified", data, staging["sha256"]["seconds"], staging["raw"]["seconds"], None),
         Row("staging, the sync at its end", data, seconds(staging["none"]["sync"]), seconds(staging["raw"]["sync"])),
         Row("staging by reflink (XFS), no checksums", data, seconds(reflink["seconds"])),
+    ]
+
+
+def restore_rows(run: SizeRun) -> list[Row]:
+    """Return the lines of the whole restore."""
+    data = size(run.size)
+    ours, documented = run.figures["restore"]["sha256"], run.figures["restore"]["raw"]
+    return [
         Row(
             "restore over existing data, downtime",
             data,
@@ -109,7 +125,6 @@ def size_rows(run: SizeRun) -> list[Row]:
             met=run.memory_runner + run.memory_module < _MEMORY,
         ),
     ]
-    return rows
 
 
 def synced(series: Series) -> float:
@@ -136,6 +151,11 @@ def growth_rows(runs: Sequence[SizeRun]) -> list[Row]:
         Row("restore, downtime as data grows", data, f"{change:+.0%}", target=f"within {_DOWNTIME_SPREAD:.0%}",
             met=abs(change) <= _DOWNTIME_SPREAD)
     )  # fmt: skip
+    whole = [run for run in runs if run.whole]
+    if len(whole) < 2:
+        return rows
+    small, large = min(whole, key=lambda run: run.size), max(whole, key=lambda run: run.size)
+    data = f"{size(large.size)} beside {size(small.size)}"
     clones = [run.figures["reflink"]["none"]["seconds"] for run in (small, large)]
     rows.append(
         Row("staging by reflink as data grows", data, f"{clones[1] / clones[0]:.2f} x", target=f"<= {_CONSTANT:g} x (O(1))",
@@ -217,6 +237,8 @@ test: a target that was missed is printed as missed.
 - **memory**: the largest resident sets of the module's process and of the runner, added up, over all steps. The tool
   and the server do not count.
 
+{restore_alone}
+
 Before each run everything dirty is written to the disk, and a backup that is to be read is read into the cache. The tool reads
 the datadir past the cache.
 
@@ -244,7 +266,11 @@ def page(runs: Sequence[SizeRun], facts: Sequence[tuple[str, str]], pause_ms: fl
     every: list[tuple[str, ...]] = [("step", "data", "figure", "runs")]
     for run in runs:
         every += every_run(run)
+    alone = [size(run.size) for run in runs if not run.whole]
     return _PAGE.format(
+        restore_alone=f"Of {', '.join(alone)} the restore alone was measured."
+        if alone
+        else "Every step was measured at every size.",
         runs=runs[0].runs,
         parallel=runs[0].parallel,
         memory=MEMORY,

@@ -46,14 +46,16 @@ class SizeRun:
         size: bytes of data.
         runs: how often each step is measured.
         parallel: threads of the tool's backup, for both.
+        whole: measure every step; else the restore alone, which is what has to take the same time whatever the size.
         tell: gets a line for each run.
     """
 
-    def __init__(self, rig: Rig, size: int, runs: int, parallel: int, tell: Tell) -> None:
+    def __init__(self, rig: Rig, size: int, runs: int, parallel: int, whole: bool, tell: Tell) -> None:
         self.rig = rig
         self.size = size
         self.runs = runs
         self.parallel = parallel
+        self.whole = whole
         self.tell = tell
         #: all figures by the step's name and the variant's
         self.figures: dict[str, dict[str, Series]] = {}
@@ -72,7 +74,9 @@ class SizeRun:
         begun = time.monotonic()
         self.datadir_bytes = self.rig.make_data(self.size)
         self.tell(f"{self.datadir_bytes / GIB:.2f} GiB of data made in {time.monotonic() - begun:.0f} s")
-        for step in (self._backup, self._take_loaded, self._prepare, self._staging, self._reflink, self._restore):
+        restore = (self._take_loaded, self._restore)
+        every = (self._backup, self._take_loaded, self._prepare, self._staging, self._reflink, self._restore)
+        for step in every if self.whole else restore:
             step()
             self.rig.trim()
         self.memory_runner, self.memory_module = self.rig.memory.runner, self.rig.memory.module
