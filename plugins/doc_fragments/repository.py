@@ -16,6 +16,7 @@ options:
     type: path
   instance:
     description:
-      - Whose backups are meant. The default is the name of the managed host, with C(@x) for a C(defaults_group_suffix) of C(.x).
+      - Whose backups are meant. The default is what C(hostname) prints on the managed host. Modules with the option
+        C(defaults_group_suffix) add C(@x) for C(.x).
     type: str
 """

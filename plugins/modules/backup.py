@@ -11,12 +11,14 @@ DOCUMENTATION = r"""
 module: backup
 short_description: Take a physical backup of a MariaDB server and prove it
 description:
-  - Takes a full backup of the server on this host with C(mariadb-backup), into an empty or missing directory, which is created with
-    its parents and mode C(0700).
+  - Takes a full backup of the server on this host with C(mariadb-backup), into an empty or missing directory (O(target_dir)), which
+    is created with its parents and mode C(0700), or into O(repository).
   - A backup counts only when the tool's return code, the last line of its log, its metadata files, the redo log's bytes, the
     tables' files and the manifest agree. Until then it lies in C(<target_dir>.partial), or carries a mark that every other
     module refuses, so an aborted one is never mistaken for a backup.
   - Beside it lies the manifest, C(<target_dir>.manifest.json), with the size and checksum of every file.
+  - In O(repository) the backup is C(<repository>/<instance>/<id>), with its files in C(data), and C(manifest.json),
+    C(files.json), C(RESTORE.txt) and C(configuration.json) beside them. Until it is proven the directory is C(<id>.partial).
   - The server goes on whatever happens to the backup. The work is a job of the host. Under systemd it goes on when the
     connection is lost, and the same task again waits for it.
 extends_documentation_fragment:
@@ -116,7 +118,7 @@ EXAMPLES = r"""
     prepare: true
     label: before the upgrade
 
-- name: Back up the instance x of several, unless there is a backup of today
+- name: Back up the instance x of several, unless there is one of the last 24 hours
   dba.mariabackup.backup:
     target_dir: /srv/backup/x
     login_user: root
@@ -136,7 +138,7 @@ id:
   type: str
   sample: 20261122T101500Z-1f2e3d
 path:
-  description: Its directory.
+  description: The directory of its files; in O(repository) it is C(<id>/data).
   returned: success
   type: str
   sample: /srv/backup/monday

@@ -46,7 +46,8 @@ options:
     type: int
   violation:
     description:
-      - What a newest backup that is too old, or of another size, or missing, makes of the task. V(fail) fails it, V(warn) warns.
+      - What a newest backup that is too old, from the future, of another size, or missing, makes of the task.
+        V(fail) fails it, V(warn) warns.
         RV(violations) holds the reasons.
     type: str
     default: fail
@@ -99,7 +100,7 @@ backups:
       description: Its id.
       type: str
     path:
-      description: Its directory in the repository.
+      description: Its directory in the repository; its files are in C(data) in it.
       type: str
     problem:
       description: Why its manifest cannot be used, if so; most of the other keys are none then.

@@ -37,7 +37,7 @@ options:
     required: true
   instance:
     description:
-      - Whose backups are meant. The default is the name of the managed host.
+      - Whose backups are meant. The default is what C(hostname) prints on the managed host.
     type: str
   keep_last:
     description:
@@ -165,12 +165,12 @@ cause:
   description: What went wrong, with the names and numbers that were found.
   returned: failure
   type: str
-  sample: The backup /srv/backup/monday has no manifest.
+  sample: No rule says what to keep.
 action:
   description: What to do next.
   returned: failure
   type: str
-  sample: Use another backup.
+  sample: Set at least one of keep_last, keep_within, keep_daily and so on.
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -263,10 +263,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 backup_id:
-  description: The backup that was restored.
+  description: The id of the backup that was restored, or the tool's UUID where there is no manifest.
   returned: success
   type: str
-  sample: 4f4d66cf-c70b-11f0-a9a6-0242ac120002
+  sample: 20261122T101500Z-1f2e3d
 source:
   description: Where the backup was read from.
   returned: success

@@ -159,6 +159,10 @@ def test_conflicting_options(server: Server) -> None:
         assert "one of the following is required" in server.run_module(module)["msg"]
     server.fail("restore", "keeps its backups", repository=REPOSITORY, method="move", existing_data="delete")
     server.fail("prepare", "stays as it was taken", repository=REPOSITORY, in_place=True)
+    # The same backup by its path.
+    path = _listed(server)[0]["path"] + "/data"
+    server.fail("restore", "keeps its backups", target_dir=path, method="move", existing_data="delete")
+    server.fail("prepare", "stays as it was taken", target_dir=path, in_place=True)
     result = server.succeed("prepare", repository=REPOSITORY, dest="/srv/ready")
     assert result["prepared"]
     server.succeed("restore", target_dir="/srv/ready", existing_data="delete")

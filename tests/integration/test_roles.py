@@ -79,6 +79,30 @@ def test_install_back_up_restore(server: Server, playbooks: Books) -> None:
     server.succeed("backup", target_dir="/srv/afterwards", config_file=FILE)
 
 
+@pytest.mark.suites("trixie")
+def test_a_repository_through_the_playbooks(server: Server, playbooks: Books) -> None:
+    """A repository instead of a directory: taken, restored as the newest and by time; both at once are refused."""
+    books = playbooks()
+    common: dict[str, Any] = {"mariabackup_hosts": server.name, "mariabackup_repository": "/srv/repository"}
+    books.succeed("dba.mariabackup.install", mariabackup_hosts=server.name)
+    play = books.succeed("dba.mariabackup.backup", **common)
+    path = play.result("backup")["path"]
+    assert path.startswith(f"/srv/repository/{server.name}/")
+    assert re.search(rf"{server.name} +{path} +full .* proven", play.output)
+    server.dataset("change")
+    restore = {**common, "mariabackup_existing_data": "delete", "mariabackup_before": "2036-01-01"}
+    planned = books.succeed("dba.mariabackup.restore", "--check", **restore)
+    assert path in planned.output
+    books.succeed("dba.mariabackup.restore", **restore)
+    assert_same(server.seeded, server.snapshot(check=True), ignore_accounts=["mariabackup"])
+    both = books.run("dba.mariabackup.restore", **common, mariabackup_target_dir=path)
+    assert "mutually exclusive" in both.output
+    # Empty switches the inventory's repository off.
+    empty = {**common, "mariabackup_repository": ""}
+    play = books.succeed("dba.mariabackup.backup", **empty, mariabackup_target_dir="/srv/backup/one")
+    assert play.result("backup")["path"] == "/srv/backup/one"
+
+
 @pytest.mark.suites("bookworm")
 def test_check_mode_of_the_playbooks(server: Server, playbooks: Books) -> None:
     """Check mode shows what would be done, refuses what would be refused, and writes nothing."""

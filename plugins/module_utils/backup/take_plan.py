@@ -49,6 +49,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.tool.version impor
 )
 
 _SERVER_GROUPS = ("mysqld", "server", "mariadb", "mariadbd")
+_CLOCK_SKEW_SECONDS = 60
 _DEFAULT_DATADIR = "/var/lib/mysql"
 
 
@@ -225,7 +226,11 @@ def existing_backup(target: str, newer_than: Any) -> dict[str, Any] | None:
     """
     if not newer_than or not os.path.isdir(target):
         return None
-    manifest = read_manifest(manifest_path(target))
+    try:
+        manifest = read_manifest(manifest_path(target))
+    except MariabackupError:
+        # A damaged backup is a reason to take the next one.
+        return None
     if manifest is None:
         return None
     try:
@@ -233,7 +238,8 @@ def existing_backup(target: str, newer_than: Any) -> dict[str, Any] | None:
     except ValueError:
         return None
     age = (datetime.now(timezone.utc) - created).total_seconds()
-    if age >= float(newer_than):
+    # One from the future, taken when the clock was wrong, would count until then.
+    if not -_CLOCK_SKEW_SECONDS < age < float(newer_than):
         return None
     proof = inspect_backup(target, manifest=manifest)
     return result_of(manifest, proof) if proof.ok else None

@@ -203,7 +203,8 @@ class Workplace:
 
     def _locked(self) -> bool:
         try:
-            fd = os.open(self._owner, os.O_RDONLY | os.O_CLOEXEC)
+            # For writing: over NFS a lock that excludes others wants it.
+            fd = os.open(self._owner, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             return False
         try:

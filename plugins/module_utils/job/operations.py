@@ -77,13 +77,11 @@ def _before_prepare(params: Mapping[str, Any]) -> str:
 def _of_directory(params: dict[str, Any]) -> dict[str, Any]:
     """Replace a backup of a repository by the directory of its files."""
     request = source.request_of(params)
-    if request is None:
-        return params
-    if params["in_place"]:
+    if params["in_place"] and (request or source.entry_of(params["target_dir"])):
         raise MariabackupError(
             "A backup in a repository stays as it was taken, so it is not prepared in place.", "Set dest instead."
         )
-    return {**params, "target_dir": source.find(request).data}
+    return params if request is None else {**params, "target_dir": source.find(request).data}
 
 
 def _prepare(params: dict[str, Any], ctx: Context) -> dict[str, Any]:

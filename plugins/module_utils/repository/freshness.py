@@ -17,6 +17,7 @@ _SPAN = re.compile(r"(\d+)\s*([hdw])")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 # The median of so many backups before the newest is what its size is compared with: one odd backup does not move it.
 COMPARED = 7
+_CLOCK_SKEW = timedelta(minutes=5)
 
 
 def parse_span(option: str, text: str) -> timedelta:
@@ -50,6 +51,8 @@ def judge(entries: Sequence[Entry], now: datetime, max_age: timedelta | None, si
     found: list[str] = []
     newest = usable[-1]
     age = now - newest.time
+    if max_age is not None and age < -_CLOCK_SKEW:
+        found.append(f"The newest backup, {newest.id}, is from the future: the clock was or is wrong.")
     if max_age is not None and age > max_age:
         hours = age.total_seconds() / 3600
         allowed = max_age.total_seconds() / 3600

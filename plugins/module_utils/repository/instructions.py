@@ -23,12 +23,18 @@ GTID      {gtid}
 binlog    {binlog}
 
 It needs a host with MariaDB {series} and the program mariadb-backup of the same series, room for the data beside the
-datadir, and root. The lines that are indented are commands; put them into one shell, in this order, and stop at
-the first error. Correct the first two if the backup or the datadir lie elsewhere by now.
+datadir, and root. The lines that are indented are commands: start a new shell (bash) and put them into it, in
+this order; it ends at the first error. Correct the first three if the backup or the datadir lie elsewhere by now, or the
+service has another name.
 
-    set -eu
     BACKUP={backup}
     DATADIR={datadir}
+    SERVICE={service}
+    set -eu
+    test ! -e "$DATADIR.new"
+    test ! -e "$DATADIR.old"
+
+The last two stop here when an earlier attempt has left something: remove $DATADIR.new; look at $DATADIR.old, and move it away.
 
 1. Check every file. A line that does not end in OK names a damaged file: use another backup then.
 
@@ -47,13 +53,16 @@ the first error. Correct the first two if the backup or the datadir lie elsewher
 
 3. Stop the server, and exchange the directories. The old data stays in $DATADIR.old.
 
-    systemctl stop 'mariadb*.socket' mariadb.service
+    systemctl stop 'mariadb*.socket' "$SERVICE"
+    if ls -l /proc/[0-9]*/cwd 2>/dev/null | grep -q -e "-> $(readlink -f "$DATADIR")$"; then echo "in use: $DATADIR"; false; fi
     if [ -e "$DATADIR" ]; then mv "$DATADIR" "$DATADIR.old"; fi
     mv "$DATADIR.new" "$DATADIR"
     if command -v restorecon; then restorecon -R "$DATADIR"; fi
-    systemctl start mariadb.service
+    systemctl start "$SERVICE"
 
-4. Look whether it is your data. Accounts and passwords are those of the backup.
+   Start the sockets of other servers on this host again, if it has any.
+
+4. Look whether it is your data. Accounts and passwords are those of the backup. One of several servers wants --socket=... here.
 
     mariadb -e 'SHOW DATABASES'
 
@@ -90,6 +99,7 @@ def restore_text(manifest: Manifest, path: str) -> str:
         series=f"{version.series_number[0]}.{version.series_number[1]}" if version else "the same series",
         backup=shlex.quote(path),
         datadir=shlex.quote(manifest.datadir or "/var/lib/mysql"),
+        service=shlex.quote(_service(manifest.instance or "")),
         file_list=FILE_LIST,
         data=DATA,
         and_prepare="" if manifest.prepared else ', and prepare the copy: its last line has to be "completed OK!"',
@@ -99,6 +109,12 @@ def restore_text(manifest: Manifest, path: str) -> str:
         begin, end = text.index("    python3 -c"), text.index("2. Copy")
         text = f"{text[:begin]}{_NO_CHECKSUMS}\n\n{text[end:]}"
     return text
+
+
+def _service(instance: str) -> str:
+    """Return the service of an instance that is named after its host; ``db1@x`` is ``mariadb@x`` there."""
+    _host, separator, suffix = instance.partition("@")
+    return f"mariadb{separator}{suffix}.service"
 
 
 def commands(text: str) -> str:

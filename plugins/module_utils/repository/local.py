@@ -10,6 +10,7 @@ it with its process, so nothing is ever in use that nobody reads.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -21,6 +22,7 @@ from typing import Any
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.ids import is_id
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import DATA, MANIFEST
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.workplace import PARTIAL_SUFFIX, Workplace
+from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import fsync_path
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry, read_entry
@@ -79,29 +81,27 @@ class Repository:
         """Return where the backup ``backup_id`` comes into being."""
         return Workplace(os.path.join(self.directory(instance), backup_id), DATA)
 
-    def remove_leftovers(self, instance: str) -> list[str]:
-        """Remove what runs that died have left, and removals that did not end; return the names.
-
-        Raises:
-            OSError: the disk refuses.
-        """
-        removed = []
+    def remove_leftovers(self, instance: str, ctx: Context) -> None:
+        """Remove what runs that died have left, and removals that did not end. What cannot be removed is in nobody's way."""
         top = self.directory(instance)
         for name in self._names(top):
             stem, _dot, ending = name.partition(".")
             path = os.path.join(top, name)
             if not is_id(stem) or os.path.islink(path):
                 continue
-            if f".{ending}" == DELETING_SUFFIX:
-                shutil.rmtree(path)
-                removed.append(name)
-            elif f".{ending}" == PARTIAL_SUFFIX:
-                place = self.workplace(instance, stem)
-                if place.leftover():
+            place = self.workplace(instance, stem)
+            try:
+                if f".{ending}" == DELETING_SUFFIX:
+                    shutil.rmtree(path)
+                elif f".{ending}" == PARTIAL_SUFFIX and place.leftover():
                     place.open()
                     place.discard()
-                    removed.append(name)
-        return removed
+                else:
+                    continue
+            except (OSError, MariabackupError) as error:
+                ctx.warn(f"{path}, which a run that died has left, cannot be removed: {error}")
+            else:
+                ctx.log(f"removed {path}, which a run that died had left")
 
     @contextlib.contextmanager
     def reading(self, entry: Entry) -> Iterator[None]:
@@ -142,13 +142,14 @@ class Repository:
         fd = _lock(entry.path, fcntl.LOCK_EX)
         if fd is None:
             return False
+        dying = entry.path + DELETING_SUFFIX
         try:
-            dying = entry.path + DELETING_SUFFIX
             os.rename(entry.path, dying)
-            fsync_path(os.path.dirname(entry.path))
-            shutil.rmtree(dying)
         finally:
+            # Whoever waits for the lock finds that the backup has no name any more.
             os.close(fd)
+        fsync_path(os.path.dirname(entry.path))
+        shutil.rmtree(dying)
         return True
 
     def _ids(self, instance: str) -> list[str]:
@@ -168,10 +169,22 @@ class Repository:
             ) from error
 
 
+def _open(path: str, how: int) -> int:
+    """Open a file to be locked. A lock that excludes others wants a descriptor for writing over NFS, where that is allowed."""
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW
+    if how == fcntl.LOCK_EX:
+        try:
+            return os.open(path, os.O_RDWR | flags)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+    return os.open(path, os.O_RDONLY | flags)
+
+
 def _lock(path: str, how: int) -> int | None:
     """Lock a backup's manifest at once, shared or alone; returns None when it is locked otherwise or gone."""
     try:
-        fd = os.open(os.path.join(path, MANIFEST), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = _open(os.path.join(path, MANIFEST), how)
     except FileNotFoundError:
         return None
     try:

@@ -75,9 +75,8 @@ def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
         by_id = {entry.id: entry for entry in entries}
         removed: list[str] = []
         with ctx.phase("remove"):
+            repository.remove_leftovers(instance, ctx)
             try:
-                for name in repository.remove_leftovers(instance):
-                    ctx.log(f"removed {name}, which a run that died had left")
                 needed: set[str | None] = set()
                 for name in order:
                     ctx.point("prune-remove")

@@ -42,8 +42,7 @@ def run(params: Mapping[str, Any], ctx: Context, server: ServerKnowledge | None 
     if existing is not None:
         return {"changed": False, **existing, "log_path": ctx.log_path}
     with _alone(params, repository, instance):
-        for name in repository.remove_leftovers(instance):
-            ctx.log(f"removed {name}, which a run that died had left")
+        repository.remove_leftovers(instance, ctx)
         return take.run(params, ctx, server, _destination(repository, instance, server))
 
 

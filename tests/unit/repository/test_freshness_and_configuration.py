@@ -65,6 +65,11 @@ def test_judgement(entries: list[Entry], hours: int | None, drift: int | None, e
         assert part in text
 
 
+def test_a_backup_from_the_future_is_wrong() -> None:
+    """It would hide that no backup is taken any more."""
+    assert "from the future" in judge([entry(1, GIB)], NOW - timedelta(days=3), timedelta(days=1), None)[0]
+
+
 def test_a_backup_that_cannot_be_read_is_none() -> None:
     damaged = Entry("20261122T110000Z-000000", "/r/x", None, "damaged")
     assert "hours old" in judge([entry(1, GIB), damaged], NOW, timedelta(hours=2), None)[0]
