@@ -372,7 +372,7 @@ def test_playbooks_never_guess_their_hosts(server: Server, playbooks: Books) -> 
         assert text in play.output
     play = books.run("dba.mariabackup.restore", mariabackup_hosts=server.name)
     assert play.returncode != 0
-    assert "mariabackup_target_dir" in play.output
+    assert "one of the following is required: target_dir, repository" in play.output
     play = books.run("dba.mariabackup.restore", mariabackup_hosts=server.name, mariabackup_target_dir="/x",
                      mariabackup_existing_data="sure")  # fmt: skip
     assert play.returncode != 0

@@ -210,7 +210,8 @@ class Bench:
 
     def assert_no_traces(self) -> None:
         """Assert that nothing but the set in service is there."""
-        assert self.server.out(_TRACES) == ""
+        left = self.server.out(_TRACES)
+        assert left == "", left
 
     def assert_no_hold(self) -> None:
         """Assert that nothing of a hold is in force, or would be after a boot. A hold file alone holds nothing."""
