@@ -87,6 +87,5 @@ def test_power_cut_on_the_way_back(lend: Lend, layout: str, point: str) -> None:
         bench.assert_no_hold()
         if point == "back-step-1":
             _fails_again(bench, OLD)
-        elif point in ("back-step-half", "back-swapped"):
+        else:
             bench.restore(failed_data="delete")
-        # After the others the next cell runs the same task again, which finishes the way back before it begins anew.
