@@ -111,7 +111,11 @@ def test_ownership_and_modes_are_those_of_the_previous_datadir(server: Server) -
     server.succeed("restore", target_dir=TARGET, existing_data="delete")
     assert server.out("stat -c '%U:%G %a' /var/lib/mysql") == before
     assert (
-        server.out("find /var/lib/mysql -not -user mysql -not -name 'debian-*.flag' -not -name '*_upgrade_info'") == ""
+        server.out(
+            "find /var/lib/mysql -ignore_readdir_race -not -user mysql "
+            "-not -name 'debian-*.flag' -not -name '*_upgrade_info'"
+        )
+        == ""
     )
 
 

@@ -76,11 +76,13 @@ def gather(params: Mapping[str, Any], ctx: Context, host: Host, *, write: bool) 
     source, top_names = _source(params, host, write)
     carry = _carry_over(params, host, top_names)
     directories = tuple(_directory(place, write, carry.carried) for place in places)
-    server = _server(params, host)
+    with host.service.at_once():
+        server = _server(params, host)
+        service = _service(params, host)
     return Situation(
         source=source,
         directories=directories,
-        service=_service(params, host),
+        service=service,
         server=server,
         innodb_differences=_differences(source, host, server),
         carried=carry.carried,

@@ -65,14 +65,16 @@ def open_host(params: Mapping[str, Any], state_dir: str) -> Host:
             the service's datadir.
     """
     service = service_of(params, state_dir, "-")
-    if not service.exists():
-        raise MariabackupError(
-            f"There is no service {params['service']} on this host ({service.manager}).",
-            "Name the server's service with the option service, or install the server.",
-        )
+    with service.at_once():
+        if not service.exists():
+            raise MariabackupError(
+                f"There is no service {params['service']} on this host ({service.manager}).",
+                "Name the server's service with the option service, or install the server.",
+            )
+        command_args = service.command_args()
     binary = params["server_command"] or find_server_binary()
     chosen = option_file_args(params["defaults_file"], params["defaults_group_suffix"])
-    args = [arg for arg in service.command_args() if arg not in chosen]
+    args = [arg for arg in command_args if arg not in chosen]
     if params["defaults_file"]:
         args = [arg for arg in args if not arg.startswith(("--defaults-file=", "--defaults-extra-file="))]
     options = read_options(binary, [*chosen, *args])

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import grp
 import os
 import pwd
@@ -84,6 +85,10 @@ class Service(abc.ABC):
         self.key = key
         self.hold_file = os.path.join(state_dir, "hold", key)
 
+    def at_once(self) -> contextlib.AbstractContextManager[None]:
+        """Within it the manager is asked once, for readings that belong together; what changes the service forgets them."""
+        return contextlib.nullcontext()
+
     @abc.abstractmethod
     def exists(self) -> bool:
         """Tell whether the host has this service."""
@@ -126,14 +131,15 @@ class Service(abc.ABC):
 
     def survey(self) -> Survey:
         """Return how the service stands now."""
-        return Survey(
-            manager=self.manager,
-            name=self.name,
-            was_active=self.state() in ("active", "activating"),
-            was_enabled=self.enabled(),
-            triggers=[trigger.name for trigger in self.sockets() if trigger.active],
-            stop_timeout=self.stop_timeout(),
-        )
+        with self.at_once():
+            return Survey(
+                manager=self.manager,
+                name=self.name,
+                was_active=self.state() in ("active", "activating"),
+                was_enabled=self.enabled(),
+                triggers=[trigger.name for trigger in self.sockets() if trigger.active],
+                stop_timeout=self.stop_timeout(),
+            )
 
     def restriction_problem(self) -> str | None:
         """Return why the server cannot be started with `RESTRICTIONS`, or None when it can."""

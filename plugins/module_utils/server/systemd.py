@@ -22,7 +22,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.server.command imp
     run,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.options import find_server_binary, read_options
-from ansible_collections.dba.mariabackup.plugins.module_utils.server.unit import SystemdUnit, systemctl
+from ansible_collections.dba.mariabackup.plugins.module_utils.server.unit import SystemdUnit
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.unit_files import (
     ENVIRONMENT_DIR,
     HOLD,
@@ -44,38 +44,39 @@ class SystemdService(SystemdUnit):
     # --- hold
 
     def _reload(self) -> None:
-        done = systemctl("daemon-reload")
+        done = self._change("daemon-reload")
         if done.rc != 0:
             raise done.failure("systemd could not read its unit files again.", "Run systemctl daemon-reload.")
 
     @file_errors()
     def hold(self, reason: str, *, persistent: bool = False, repair: Repair | None = None) -> None:
-        found = self.sockets()
-        triggers = [trigger.name for trigger in found]
-        active = [trigger.name for trigger in found if trigger.active]
-        units = [self.name, *triggers]
-        changed: list[str] = []
-        if active:
-            write(drop_in(RUNTIME, self.name, TRIGGERS), unit_text.triggers_text(active), changed)
-        root = PERMANENT if persistent else RUNTIME
-        write(drop_in(RUNTIME, self.name, STOP), unit_text.stop_text(self.stop_timeout()), changed)
-        if repair is not None and persistent:
-            text = unit_text.repair_text(self.name, triggers, self.hold_file, repair)
-            path = os.path.join(PERMANENT, self._repair_unit)
-            write(path, text, changed)
-            self._link_repair()
-        for unit in units:
-            text = unit_text.hold_text(self.hold_file, reason, self._repair_unit if repair and persistent else None)
-            write(drop_in(root, unit, HOLD), text, changed)
-        if self.restriction_problem() is None:
-            # Ready for the start, so that the downtime has no reload of the manager in it.
-            changed += self._restrict()
+        with self.at_once():
+            found = self.sockets()
+            triggers = [trigger.name for trigger in found]
+            active = [trigger.name for trigger in found if trigger.active]
+            units = [self.name, *triggers]
+            changed: list[str] = []
+            if active:
+                write(drop_in(RUNTIME, self.name, TRIGGERS), unit_text.triggers_text(active), changed)
+            root = PERMANENT if persistent else RUNTIME
+            write(drop_in(RUNTIME, self.name, STOP), unit_text.stop_text(self.stop_timeout()), changed)
+            if repair is not None and persistent:
+                text = unit_text.repair_text(self.name, triggers, self.hold_file, repair)
+                path = os.path.join(PERMANENT, self._repair_unit)
+                write(path, text, changed)
+                self._link_repair()
+            for unit in units:
+                text = unit_text.hold_text(self.hold_file, reason, self._repair_unit if repair and persistent else None)
+                write(drop_in(root, unit, HOLD), text, changed)
+            if self.restriction_problem() is None:
+                # Ready for the start, so that the downtime has no reload of the manager in it.
+                changed += self._restrict()
         if changed:
             self._reload()
         files.make_private_dirs(os.path.dirname(self.hold_file))
         files.write_atomic(self.hold_file, " ".join(reason.split()) + "\n")
         if triggers:
-            done = systemctl("stop", *triggers)
+            done = self._change("stop", *triggers)
             if done.rc != 0:
                 raise done.failure(
                     f"The units that would start {self.name} cannot be stopped: {', '.join(triggers)}.",
@@ -108,7 +109,7 @@ class SystemdService(SystemdUnit):
         repair = os.path.join(PERMANENT, self._repair_unit)
         if os.path.lexists(repair):
             # A repair that could do nothing has failed, and systemd would show that for as long as the machine is up.
-            systemctl("reset-failed", self._repair_unit)
+            self._change("reset-failed", self._repair_unit)
         remove(repair, gone)
         return gone
 
@@ -129,7 +130,8 @@ class SystemdService(SystemdUnit):
     @file_errors()
     def release(self) -> None:
         gone = self._lift()
-        gone += self._clear(restrictions=not (self.main_pid() and self.restricted()))
+        with self.at_once():
+            gone += self._clear(restrictions=not (self.main_pid() and self.restricted()))
         if gone:
             self._reload()
 
@@ -139,7 +141,7 @@ class SystemdService(SystemdUnit):
         pid = self.main_pid()
         ended = self._job("stop", timeout)
         if ended is None and kill:
-            systemctl("kill", "--kill-who=all", "--signal=SIGKILL", self.name)
+            self._change("kill", "--kill-who=all", "--signal=SIGKILL", self.name)
             ended = self._job("stop", 60)
         if ended is None:
             raise MariabackupError(
@@ -147,18 +149,20 @@ class SystemdService(SystemdUnit):
                 f"See what it waits for (journalctl -u {self.name}), and raise stop_timeout.",
                 log_tail=self.log_lines(20),
             )
-        left = [other for other in self._group_pids(self._show()) if proc.is_server(other)]
-        if pid and proc.is_server(pid) and pid not in left:
-            left.append(pid)
-        if left or self.active():
-            raise MariabackupError(
-                f"{self.name} is {self.state()} after its stop; server processes left: {left or 'none'}.",
-                f"Look at systemctl status {self.name}.",
-                log_tail=self.log_lines(20),
-            )
+        with self.at_once():
+            left = [other for other in self.pids() if proc.is_server(other)]
+            if pid and proc.is_server(pid) and pid not in left:
+                left.append(pid)
+            if left or self.active():
+                raise MariabackupError(
+                    f"{self.name} is {self.state()} after its stop; server processes left: {left or 'none'}.",
+                    f"Look at systemctl status {self.name}.",
+                    log_tail=self.log_lines(20),
+                )
 
     def _job(self, verb: str, timeout: float) -> Completed | None:
         """Run ``systemctl VERB`` for the service; None when it has not ended in time (the job then goes on)."""
+        self._seen = None
         argv = ["systemctl", "--no-pager", verb, self.name]
         with subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -216,11 +220,13 @@ class SystemdService(SystemdUnit):
             write(drop_in(RUNTIME, self.name, TRIGGERS), unit_text.triggers_text(triggers), changed)
         if changed:
             self._reload()
-        systemctl("reset-failed", self.name, *triggers)
+        self._change("reset-failed", self.name, *triggers)
         began = time.time()
         was_active = self.active()
-        self._came_up(self._job("start", timeout), timeout, began)
-        missing = [trigger.name for trigger in self.sockets() if trigger.name in triggers and not trigger.active]
+        with self.at_once():
+            self._came_up(self._job("start", timeout), timeout, began)
+            found = self.sockets() if triggers else []
+        missing = [trigger.name for trigger in found if trigger.name in triggers and not trigger.active]
         if missing and not was_active:
             raise MariabackupError(
                 f"{self.name} runs, but these units, which were active before, do not start: {', '.join(missing)}.",
