@@ -36,13 +36,17 @@ class Context:
         self._told = 0.0
 
     def log(self, line: str) -> None:
-        """Add one line with the time to the job's log; in check mode there is none."""
+        """Add one line with the time to the job's log; in check mode there is none.
+
+        A full disk costs lines of the log, not the work: least of all a way back.
+        """
         if self.check_mode:
             return
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-        fd = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(fd, "a", encoding="utf-8", errors="backslashreplace") as stream:
-            stream.write(f"{stamp} {line}\n")
+        with contextlib.suppress(OSError):
+            fd = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with os.fdopen(fd, "a", encoding="utf-8", errors="backslashreplace") as stream:
+                stream.write(f"{stamp} {line}\n")
 
     def warn(self, text: str) -> None:
         """Tell the user something that does not stop the work."""
@@ -83,9 +87,10 @@ class Context:
             return
         self._told = now
         temporary = os.path.join(self.job_dir, "status.json.tmp")
-        with open(temporary, "w", encoding="utf-8") as stream:
-            json.dump({"phase": self._phase, "done": done, "total": total, "time": time.time()}, stream)
-        os.replace(temporary, os.path.join(self.job_dir, "status.json"))
+        with contextlib.suppress(OSError):
+            with open(temporary, "w", encoding="utf-8") as stream:
+                json.dump({"phase": self._phase, "done": done, "total": total, "time": time.time()}, stream)
+            os.replace(temporary, os.path.join(self.job_dir, "status.json"))
 
     def point(self, name: str) -> None:
         """Stop here when somebody wants to look, or to kill the process, exactly here.

@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import re
 from typing import Any
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -55,6 +58,47 @@ def write_atomic(path: str, text: str, mode: int = 0o600) -> None:
 def write_json(path: str, value: Any, mode: int = 0o600) -> None:
     """Write ``value`` as JSON, atomically."""
     write_atomic(path, json.dumps(value, indent=1, sort_keys=True) + "\n", mode)
+
+
+SPARE = "spare"
+_SPARE_BYTES = 256 << 10
+
+
+def keep_spare(directory: str) -> None:
+    """Set room aside in ``directory`` for records that must be written on a full disk as well.
+
+    Raises:
+        MariabackupError: the disk is full already.
+    """
+    fd = os.open(os.path.join(directory, SPARE), os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.posix_fallocate(fd, 0, _SPARE_BYTES)
+    except OSError as error:
+        raise MariabackupError(
+            f"There is no room for the records of this task in {directory}: {error.strerror}.",
+            "Make room there, or set state_dir to a directory on another file system.",
+        ) from error
+    finally:
+        os.close(fd)
+
+
+def give_up_spare(directory: str) -> bool:
+    """Free that room; tell whether there was any."""
+    try:
+        os.unlink(os.path.join(directory, SPARE))
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def write_json_for_sure(path: str, value: Any) -> None:
+    """Write ``value`` as JSON, atomically; on a full disk into the room that was set aside beside it."""
+    try:
+        write_json(path, value)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not give_up_spare(os.path.dirname(path)):
+            raise
+        write_json(path, value)
 
 
 def read_json(path: str) -> Any:

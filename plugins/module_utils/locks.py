@@ -70,3 +70,30 @@ def probe(state_dir: str, path: str, operation: str) -> None:
         raise _refusal(fd, path, operation) from None
     finally:
         os.close(fd)
+
+
+@contextlib.contextmanager
+def directory_in_use(path: str, *, alone: bool) -> Iterator[None]:
+    """Hold the directory ``path`` itself: many readers, or one who changes what lies in it.
+
+    The kernel keeps the lock, so it ends with the process. Where the file system has no such locks (some NFS), there is none.
+
+    Raises:
+        MariabackupError: somebody else's use does not go with this one.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(fd, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise MariabackupError(
+                f"{path} is in use: another task of this collection "
+                + ("reads it or changes it." if alone else "prepares it in place, or moves its files."),
+                "Wait until that has finished, then run this task again.",
+                phase="plan",
+            ) from None
+        except OSError:
+            pass
+        yield
+    finally:
+        os.close(fd)

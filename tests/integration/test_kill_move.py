@@ -185,3 +185,24 @@ def test_a_swap_that_fails_gives_a_moved_backup_back(lend: Lend) -> None:
         assert server.succeed("backup_info", target_dir=HERE, verify=True)["valid"]
         server.run("rm -r /var/lib/mysql.previous-*")
         _restore(bench, options)
+
+
+@GROUP
+def test_nobody_uses_the_directory_meanwhile(lend: Lend) -> None:
+    """The directory that a backup is moved out of is no place for another one, until the restore has ended."""
+    with lend("trixie", LAYOUTS["plain"]) as bench:
+        ready(bench, OLD)
+        server = bench.server
+        options = _lay(bench, bench.raw, HERE)
+        running = stop_at(bench, "stop-before", **options)
+        assert server.out(f"find {HERE} -name '*.ibd'") == ""
+        server.fail("backup", ".mariabackup-moved", target_dir=HERE)
+        server.fail("prepare", "is in use", target_dir=HERE, in_place=True)
+        kill_runner(server)
+        assert running.result().get("failed")
+        server.fail("backup", ".mariabackup-moved", target_dir=HERE)
+        server.fail("prepare", "moving its files", target_dir=HERE, in_place=True)
+        _restore(bench, options)
+        assert server.out(f"ls -A {HERE}") == ""
+        server.succeed("backup", target_dir=HERE)
+        server.run(f"rm -r {HERE} {HERE}.manifest.json")

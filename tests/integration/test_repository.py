@@ -278,6 +278,25 @@ def test_the_newest_is_pinned(server: Server) -> None:
 
 
 @pytest.mark.suites("trixie")
+def test_a_pruned_backup_is_replaced(server: Server) -> None:
+    """Killed after the old data was deleted, and its backup removed since: the same task takes the newest that is there."""
+    older = _take(server)["id"]
+    newest = _take(server)["id"]
+    server.dataset("change")
+    options = {"repository": REPOSITORY, "existing_data": "delete_first"}
+    set_breakpoint(server, "stage-before")
+    running = server.start_module("restore", **options)
+    wait_stopped(server, running)
+    clear_breakpoints(server)
+    kill_runner(server)
+    assert running.result().get("failed")
+    assert server.succeed("prune", repository=REPOSITORY, keep_last=1, min_keep=1, check=True)["removed"]
+    server.run(f"rm -r {REPOSITORY}/{server.out('hostname')}/{newest}")
+    assert server.succeed("restore", **options)["backup_id"] == older
+    server.assert_seeded()
+
+
+@pytest.mark.suites("trixie")
 def test_full_disk(server: Server) -> None:
     """The disk of the repository is full: found in the plan, nothing is left, and the backups in it stay as they are."""
     server.mount("ext4", "400M", REPOSITORY, owner=None)

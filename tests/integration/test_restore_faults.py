@@ -14,7 +14,7 @@ from tests.integration.harness.faults import clear_breakpoints, proceed, set_bre
 from tests.integration.harness.layouts import DATADIR
 from tests.integration.harness.modules import end
 from tests.integration.harness.restores import TARGET, good_restore, refused, refused_early, untouched
-from tests.integration.harness.server import Server, assert_same, show, wait_for
+from tests.integration.harness.server import STATE_DIR, Server, assert_same, show, wait_for
 
 LOST_FOUND = f"{DATADIR}/lost+found"
 
@@ -129,6 +129,30 @@ def test_no_space_and_no_inodes_for_staging(server: Server) -> None:
         assert result["failed_phase"] == "stage", show(result)
         assert "No space left" in result["msg"], show(result)
         server.run(f"rm {LOST_FOUND}/filler")
+    good_restore(server)
+
+
+@pytest.mark.suites("trixie")
+def test_a_full_disk_of_records_does_not_stop_the_way_back(server: Server) -> None:
+    """The file system of state_dir fills up before the new data fails its check: the old data is swapped back all the same."""
+    _backup(server)
+    before = server.snapshot()
+    server.mount("ext4", "32M", STATE_DIR, owner=None)
+    server.run(["chmod", "0700", STATE_DIR])
+    set_breakpoint(server, "health-before")
+    running = server.start_module(
+        "restore", target_dir=TARGET, existing_data="keep", verify_queries=[{"query": "SELECT 1", "expect": "2"}]
+    )
+    wait_stopped(server, running)
+    clear_breakpoints(server)
+    filled = server.run(f"dd if=/dev/zero of={STATE_DIR}/ballast bs=4k; sync", check=False)
+    assert "No space left" in filled.stderr
+    proceed(server)
+    result = running.result()
+    assert result["rolled_back"] is True, show(result)
+    assert "expected 2" in result["msg"] or "SELECT 1" in result["msg"], show(result)
+    assert_same(before, server.snapshot())
+    server.run(["rm", f"{STATE_DIR}/ballast"])
     good_restore(server)
 
 

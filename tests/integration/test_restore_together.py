@@ -56,3 +56,20 @@ def test_restore_during_a_backup(server: Server) -> None:
             refused(server, "a backup (process")
         assert not backup.result().get("failed"), show(backup.result())
     good_restore(server)
+
+
+@pytest.mark.suites("bookworm")
+def test_a_backup_that_is_read_is_not_prepared_in_place(server: Server) -> None:
+    """While a restore reads a backup nobody changes it; a prepared copy can be made of it, and a second restore can read it."""
+    server.succeed("backup", target_dir=TARGET)
+    set_breakpoint(server, "stage-before")
+    restore = server.start_module("restore", target_dir=TARGET, existing_data="delete")
+    wait_stopped(server, restore)
+    clear_breakpoints(server)
+    result = server.fail("prepare", TARGET, "is in use", target_dir=TARGET, in_place=True)
+    assert result["failed_phase"] == "plan", show(result)
+    server.succeed("prepare", target_dir=TARGET, dest="/srv/backup/copy")
+    proceed(server)
+    assert not restore.result().get("failed"), show(restore.result())
+    server.assert_seeded()
+    server.succeed("prepare", target_dir=TARGET, in_place=True)

@@ -17,7 +17,9 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.redo import
 # A mount point has it from birth. What a restore on a mount point stages stands in the other.
 IGNORED_DIRECTORIES = ("lost+found", ".mariabackup")
 INCOMPLETE_MARKER = ".mariabackup-incomplete"
-_OURS = (INCOMPLETE_MARKER, KEPT_REDO_FILE, f"{KEPT_REDO_FILE}.tmp")
+# A restore has moved the files away, or is doing it, and may give them back.
+MOVED_MARKER = ".mariabackup-moved"
+_OURS = (INCOMPLETE_MARKER, MOVED_MARKER, KEPT_REDO_FILE, f"{KEPT_REDO_FILE}.tmp")
 _LEFTOVERS = (".new", ".del", ".ren")
 # Legacy engine numbers in byte 3 of a .frm, and the files that a table of that engine cannot be without.
 _ENGINE_FILES = {9: ("MyISAM", ("MYD", "MYI")), 16: ("ARCHIVE", ("ARZ",)), 17: ("CSV", ("CSV", "CSM"))}

@@ -13,6 +13,7 @@ from typing import Callable
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.hashing import hash_tree
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import (
     INCOMPLETE_MARKER,
+    MOVED_MARKER,
     Inventory,
     innodb_problems,
     leftover_problems,
@@ -208,6 +209,13 @@ def _inspect(
     if os.path.lexists(os.path.join(path, INCOMPLETE_MARKER)) and not marked_by_caller:
         proof.problems.append(
             Problem("It is unfinished: the run that took it did not end. Take the backup again.", INCOMPLETE_MARKER)
+        )
+    if os.path.lexists(os.path.join(path, MOVED_MARKER)) and not marked_by_caller:
+        proof.problems.append(
+            Problem(
+                "A restore is moving its files, or was. Run that restore again: it ends, or gives them back.",
+                MOVED_MARKER,
+            )
         )
     if os.path.lexists(path.rstrip("/") + _OWNER_SUFFIX) and not marked_by_caller:
         # It may look whole: a copy that was being prepared, or a backup that was not proven yet.

@@ -86,7 +86,7 @@ def _of_directory(params: dict[str, Any]) -> dict[str, Any]:
 
 def _prepare(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
     params = _of_directory(params)
-    with source.reading(params["target_dir"]):
+    with source.reading(params["target_dir"], alone=bool(params["in_place"])):
         return _with_diff(prepare_task.run(params, ctx, copy_tree=_copy_backup), _before_prepare(params))
 
 

@@ -15,7 +15,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.files import make_private_dirs, read_json, write_json
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import (
+    keep_spare,
+    make_private_dirs,
+    read_json,
+    write_json,
+)
 
 # Secrets, and what does not change what the operation does: neither belongs to a job's identity.
 _NOT_IDENTITY = frozenset({"login_password", "restored_login_password"})
@@ -44,6 +49,7 @@ def create_job(state_dir: str, operation: str, params: Mapping[str, Any]) -> str
         "fingerprint": fingerprint(operation, params),
         "created": time.time(),
     }
+    keep_spare(directory)  # for its result
     write_json(os.path.join(directory, "params.json"), dict(params))
     write_json(os.path.join(directory, "job.json"), description)
     _forget_old_jobs(state_dir)

@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.files import read_json, write_json
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import give_up_spare, read_json, write_json
 from ansible_collections.dba.mariabackup.plugins.module_utils.job import registry
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import OPERATIONS
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.payload import JOB, REPAIR
@@ -59,6 +59,7 @@ def run_job(directory: str) -> int:
     params = read_json(os.path.join(directory, "params.json"))
     ctx = Context(directory, os.path.dirname(os.path.dirname(directory)))
     outcome = execute(description["operation"], params, ctx)
+    give_up_spare(directory)
     write_json(os.path.join(directory, "result.json"), outcome)
     os.unlink(os.path.join(directory, "params.json"))
     os.close(lock)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import DATA, MANIFEST
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.locks import directory_in_use
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry, choose, read_entry
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository, instance_of
 
@@ -64,11 +65,23 @@ def entry_of(target_dir: str) -> Entry | None:
 
 
 @contextlib.contextmanager
-def reading(target_dir: str) -> Iterator[None]:
-    """Keep ``prune`` from removing the backup whose files lie in ``target_dir``; nothing to do for a bare directory."""
+def reading(target_dir: str, *, alone: bool = False) -> Iterator[None]:
+    """Keep others from removing or changing the backup whose files lie in ``target_dir``.
+
+    Args:
+        target_dir: its directory.
+        alone: its files are going to be changed or moved; a backup of a repository never is.
+
+    Raises:
+        MariabackupError: somebody else uses a bare directory in a way that does not go with this one.
+    """
     entry = entry_of(target_dir)
     if entry is None:
-        yield
+        if not os.path.isdir(target_dir):
+            yield  # the proof of the backup says so, in its own words
+            return
+        with directory_in_use(target_dir, alone=alone):
+            yield
         return
     with Repository(os.path.dirname(os.path.dirname(entry.path))).reading(entry):
         yield

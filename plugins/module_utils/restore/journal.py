@@ -15,10 +15,12 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.sets impor
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import (
     fsync_path,
+    give_up_spare,
+    keep_spare,
     make_private_dirs,
     path_key,
     read_json,
-    write_json,
+    write_json_for_sure,
 )
 
 VERSION = 1
@@ -85,7 +87,9 @@ class Journal:
     def write(self, **changes: Any) -> None:
         """Change keys and put the whole record on the disk; it is there when this returns."""
         self.data.update(changes, boot_id=boot_id())
-        write_json(self.path, self.data)
+        write_json_for_sure(self.path, self.data)
+        if not self.unfinished:
+            give_up_spare(self.directory)
 
 
 def runs_directory(state_dir: str, datadir: str) -> str:
@@ -96,8 +100,10 @@ def runs_directory(state_dir: str, datadir: str) -> str:
 def create(state_dir: str, datadir: str, identity: str, **data: Any) -> Journal:
     """Begin the run ``identity`` on ``datadir`` and make it the current one."""
     _forget_old(state_dir, datadir)
+    _end_abandoned(state_dir, datadir)
     directory = os.path.join(runs_directory(state_dir, datadir), identity)
     make_private_dirs(directory)
+    keep_spare(directory)
     journal = Journal(os.path.join(directory, "journal.json"), {"version": VERSION, "id": identity})
     journal.write(state=RUNNING, direction=FORWARD, datadir=datadir, **data)
     link = os.path.join(runs_directory(state_dir, datadir), "current")
@@ -129,6 +135,14 @@ def _forget_old(state_dir: str, datadir: str) -> None:
     for run in all_runs(state_dir, datadir)[:-KEPT_RUNS]:
         if not run.unfinished and not kept_paths(run):
             shutil.rmtree(run.directory)
+
+
+def _end_abandoned(state_dir: str, datadir: str) -> None:
+    """End the runs that were killed before they became the current one, or after another had: they have changed nothing."""
+    now = current(state_dir, datadir)
+    for run in all_runs(state_dir, datadir):
+        if run.unfinished and (now is None or run["id"] != now["id"]):
+            run.write(state=RETURNED)
 
 
 def load(path: str) -> Journal:

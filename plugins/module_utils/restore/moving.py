@@ -10,16 +10,22 @@ goes. So at every instant a file that the source still has is whole, and every o
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup import prepare_task
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import take_inventory
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import MOVED_MARKER, take_inventory
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.sets import transfer
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.files import read_json, sync_file_system, write_json
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import (
+    read_json,
+    sync_file_system,
+    write_atomic,
+    write_json,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching import members_of
 
@@ -43,6 +49,24 @@ def prepare_source(journal: Journal, params: Mapping[str, Any], ctx: Context) ->
 def remember(journal: Journal) -> None:
     """Write down, synced, which files the backup has and their sizes, before the first of them is moved."""
     write_json(os.path.join(journal.directory, _LIST), take_inventory(journal["source"]["path"]).files)
+    mark(journal)
+
+
+def mark(journal: Journal) -> None:
+    """Mark the directory that the files are moved out of: nobody takes a backup into it while they may come back."""
+    write_atomic(
+        os.path.join(journal["source"]["path"], MOVED_MARKER),
+        f"dba.mariabackup: restore {journal['id']} of {journal['datadir']} moves the files of this backup; it removes this"
+        " file when it has ended, or has given them back.\n",
+    )
+
+
+def unmark(journal: Journal) -> None:
+    """Leave the directory, with or without files, to whoever wants it; a mark of another run stays."""
+    path = os.path.join(journal["source"]["path"], MOVED_MARKER)
+    with contextlib.suppress(FileNotFoundError), open(path, encoding="utf-8") as stream:
+        if journal["id"] in stream.read():
+            os.unlink(path)
 
 
 def remove_source(journal: Journal, ctx: Context) -> None:
@@ -76,7 +100,10 @@ def give_back(journal: Journal, ctx: Context) -> None:
     source = journal["source"]["path"]
     names = read_json(os.path.join(journal.directory, _LIST))
     if names is None:
+        unmark(journal)
         return
+    os.makedirs(source, mode=0o700, exist_ok=True)
+    mark(journal)  # the tool's --move-back takes the mark along
     places = _where_files_are(journal)
     missing = []
     for relative in names:
@@ -99,6 +126,7 @@ def give_back(journal: Journal, ctx: Context) -> None:
             f" {os.path.join(journal.directory, _LIST)}.",
             details={"entries": missing},
         )
+    unmark(journal)
     ctx.log(f"gave the backup back to {source}")
 
 

@@ -114,8 +114,10 @@ def with_source(params: Mapping[str, Any], ctx: Context, host: Host) -> dict[str
     unfinished = journals.current(ctx.state_dir, host.layout.datadir)
     if unfinished is not None and unfinished.unfinished and unfinished["source"].get("request") == request:
         path = unfinished["source"]["path"]
-    else:
-        path = os.path.realpath(sources.find(request).data)
+        # Nothing holds a backup for a run that was killed. When prune has removed it, a run that begins anew takes another.
+        if os.path.isdir(path) or resume.decide(standing(unfinished, host)) != resume.DISCARD:
+            return {**params, "target_dir": path, "_request": request}
+    path = os.path.realpath(sources.find(request).data)
     return {**params, "target_dir": path, "_request": request}
 
 

@@ -15,7 +15,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.sets impor
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive, probe
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore import journal as journals
-from ansible_collections.dba.mariabackup.plugins.module_utils.restore import wayback
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore import moving, wayback
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.host import Host, open_host
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching import (
@@ -109,6 +109,7 @@ def _accepted(host: Host, ctx: Context, params: dict[str, Any], write: bool) -> 
         else:
             # Started at boot, past a hold whose drop-ins the reboot took away.
             service.release()
+        moving.unmark(journal)
         journal.write(state=journals.ACCEPTED)
     result = _result(host, journal["id"], f"undecided after {journal['id']}", f"data of restore {journal['id']}")
     return {**result, "previous_datadir": members_of(journal)[0].previous}

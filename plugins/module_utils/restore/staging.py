@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import IGNORED_DIRECTORIES
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import IGNORED_DIRECTORIES, MOVED_MARKER
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import manifest_path, read_manifest
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import METADATA_FILES
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.prepare import prepare_directory
@@ -52,7 +52,7 @@ HIGH_OOM_SCORE = 500
 
 def _not_backup(relative: str) -> bool:
     """Leave out what the proof leaves out: entries of a mount point that are no schemas."""
-    return relative in IGNORED_DIRECTORIES
+    return relative in (*IGNORED_DIRECTORIES, MOVED_MARKER)
 
 
 @contextlib.contextmanager
@@ -117,6 +117,11 @@ def stage(journal: Journal, situation: Situation, params: Mapping[str, Any], ctx
             if params["method"] == "move" and not same_mount(source, target):
                 sync_file_system(target)
                 moving.remove_source(journal, ctx)
+    if params["method"] == "move":
+        # The tool moves whatever lies there.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(target, MOVED_MARKER))
+        moving.mark(journal)
 
 
 def _copy_ourselves(source: str, target: str, situation: Situation, params: Mapping[str, Any], ctx: Context) -> None:
@@ -152,6 +157,7 @@ def _verify_before(source: str, params: Mapping[str, Any], ctx: Context) -> None
             source,
             manifest=read_manifest(manifest_path(source)),
             verify_checksums=True,
+            marked_by_caller=True,
             on_bytes=lambda count: ctx.progress(count, 0),
         ).require()
 
@@ -166,7 +172,7 @@ def _copy_back(source: str, target: str, params: Mapping[str, Any], ctx: Context
     everywhere = PlaceDirectories(
         datadir=target,
         innodb_data_home_dir=target,
-        innodb_data_file_path=inspect_backup(source).require().data_file_path,
+        innodb_data_file_path=inspect_backup(source, marked_by_caller=True).require().data_file_path,
         innodb_undo_directory=target,
         innodb_log_group_home_dir=target,
         aria_log_dir_path=target,

@@ -63,7 +63,7 @@ def run(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
             return {**done["result"], "changed": False}
         with ctx.phase("plan"):
             params = with_source(params, ctx, host)
-            stack.enter_context(sources.reading(params["target_dir"]))
+            stack.enter_context(sources.reading(params["target_dir"], alone=params["method"] == "move"))
         restore = Restore(params, ctx, host)
         try:
             result = restore.go_on_or_begin()
@@ -301,10 +301,14 @@ class Restore:
         try:
             with self.ctx.phase("back"):
                 wayback.go_back(journal, self.host.service, self.ctx, self.params)
-        except MariabackupError as second:
+        except (MariabackupError, OSError) as second:
             if foreseen:
-                foreseen.cause += f" The way back failed as well: {second.cause}"
-                foreseen.action = f"{second.action} {foreseen.action}"
+                cause = second.cause if isinstance(second, MariabackupError) else f"{second}."
+                foreseen.cause += f" The way back failed as well: {cause}"
+                action = (
+                    second.action if isinstance(second, MariabackupError) else "Mend that, and run this task again."
+                )
+                foreseen.action = f"{action} {foreseen.action}"
             return
         if foreseen:
             foreseen.details["rolled_back"] = True

@@ -102,6 +102,7 @@ def keep_failed(journal: Journal, params: Mapping[str, Any], ctx: Context) -> No
             remove_tree(failed)
         remove_room(member.live)
     tidy(members_of(journal))
+    moving.unmark(journal)
 
 
 def settle_previous(journal: Journal) -> None:
@@ -114,6 +115,7 @@ def settle_previous(journal: Journal) -> None:
             remove_tree(member.previous)
         remove_tree(member.staged)  # what is left of a set that went in entry by entry: an empty directory
         remove_room(member.live)
+    moving.unmark(journal)
 
 
 def remove_room(live: str) -> None:
