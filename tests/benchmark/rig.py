@@ -32,12 +32,13 @@ _OPTIONS = f"""[mysqld]
 datadir = {DATADIR}
 innodb_buffer_pool_size = 256M
 """
-# While the data is made, nothing has to survive a crash.
-_LOADING = """[mysqld]
+# While the data is made, nothing has to survive a crash. A table that is filled in one go is sorted in tmpdir.
+_LOADING = f"""[mysqld]
 innodb_buffer_pool_size = 1G
 innodb_doublewrite = OFF
 innodb_flush_log_at_trx_commit = 0
 innodb_flush_method = fsync
+tmpdir = {TOP}/load
 """
 _LOADING_FILE = "/etc/mysql/mariadb.conf.d/91-loading.cnf"
 # A row of the tables takes about as many bytes on the disk.
@@ -128,13 +129,14 @@ class Rig:
             f" && mariadb-install-db --user=mysql --datadir={DATADIR} --auth-root-authentication-method=socket"
             " --skip-test-db >/var/tmp/install-db 2>&1 || { cat /var/tmp/install-db; exit 1; }"
         )
+        self.host.run(["install", "-d", "-o", "mysql", f"{TOP}/load"])
         self.host.put(_LOADING, _LOADING_FILE)
         self.start_server()
         self.host.run(["mariadb", "-e", "CREATE DATABASE bench"])
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda text: self.host.run(["mariadb"], input=text, timeout=1800), load_sql(size)))
         self.stop_server()
-        self.host.run(["rm", _LOADING_FILE])
+        self.host.run(["rm", "-r", _LOADING_FILE, f"{TOP}/load"])
         self.start_server()
         return int(self.host.run(f"du -s -B1 {DATADIR}").stdout.split()[0])
 
