@@ -22,4 +22,9 @@ options:
       - Takes the newest backup in O(repository) whose data is not from after this time, such as V(2026-11-22T10:15:00Z).
         A time without a zone is UTC.
     type: str
+  identity_file:
+    description:
+      - The file on the managed host with the secret key (C(age-keygen), or an SSH key without a passphrase) for a backup that is
+        encrypted. It must be its owner's alone, mode C(0600).
+    type: path
 """

@@ -50,6 +50,7 @@ def source_spec() -> Spec:
         "target_dir": {"type": "path"},
         "backup_id": {"type": "str"},
         "before": {"type": "str"},
+        "identity_file": {"type": "path"},
     }
 
 

@@ -96,6 +96,35 @@ options:
     description:
       - A text for the manifest.
     type: str
+  format:
+    description:
+      - V(directory) keeps the files as they are. V(stream) makes one file of them, in O(repository) only, which is compressed,
+        encrypted and hashed on the way, so that the data is written once and nowhere else. Restoring it writes it once as well.
+    type: str
+    default: directory
+    choices: [directory, stream]
+  compression:
+    description:
+      - How a stream is compressed, by the program of that name on this host; V(gzip) by C(pigz) where there is one.
+    type: str
+    default: none
+    choices: [none, zstd, lz4, gzip]
+  compression_level:
+    description:
+      - From V(1) to V(19) for C(zstd), to V(12) for C(lz4), to V(9) for C(gzip). Without it V(3), V(1) or V(6).
+    type: int
+  compression_threads:
+    description:
+      - How many processors C(zstd) and C(pigz) may use. Without it all of them.
+    type: int
+  encryption_recipients:
+    description:
+      - Public keys of C(age) (C(age1...), C(ssh-ed25519), C(ssh-rsa)) for which a stream is encrypted. Any one of the secret keys
+        opens it; this host needs none of them. What describes the backup (names and sizes of its files, its position) stays in
+        clear.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: dba.mariabackup.prepare
   - module: dba.mariabackup.restore
@@ -129,6 +158,15 @@ EXAMPLES = r"""
   dba.mariabackup.backup:
     repository: /srv/repository
     config_file: /etc/mariabackup.cnf
+
+- name: Take it as one file, compressed, and encrypted for a key that only the restoring host has
+  dba.mariabackup.backup:
+    repository: /srv/repository
+    config_file: /etc/mariabackup.cnf
+    format: stream
+    compression: zstd
+    encryption_recipients:
+      - "{{ backup_key }}"
 """
 
 RETURN = r"""
@@ -138,7 +176,8 @@ id:
   type: str
   sample: 20261122T101500Z-1f2e3d
 path:
-  description: The directory of its files; in O(repository) it is C(<id>/data).
+  description:
+    - The directory of its files; in O(repository) it is C(<id>/data), and C(<id>/metadata) beside a stream.
   returned: success
   type: str
   sample: /srv/backup/monday
@@ -213,7 +252,7 @@ duration_seconds:
   type: float
   sample: 11.4
 compression:
-  description: Its compression, V(none).
+  description: Its compression, as in O(compression).
   returned: success
   type: str
   sample: none
@@ -345,6 +384,11 @@ def main() -> None:
             "safe_slave_backup_timeout": {"type": "int"},
             "skip_if_newer_than": {"type": "int"},
             "label": {"type": "str"},
+            "format": {"type": "str", "default": "directory", "choices": ["directory", "stream"]},
+            "compression": {"type": "str", "default": "none", "choices": ["none", "zstd", "lz4", "gzip"]},
+            "compression_level": {"type": "int"},
+            "compression_threads": {"type": "int"},
+            "encryption_recipients": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
         required_one_of=[("target_dir", "repository")],

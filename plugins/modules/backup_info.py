@@ -173,7 +173,8 @@ valid:
   sample: true
 verified:
   description:
-    - How far the proof went, V(sha256), V(sizes) (with a manifest) or V(structure) (without one).
+    - How far the proof went, V(sha256), V(sizes) (with a manifest), V(structure) (without one), or V(stream) for one that was
+      read to its end.
   returned: success, when it exists
   type: str
   sample: sizes

@@ -273,7 +273,7 @@ source:
   type: str
   sample: /srv/backup/monday
 method:
-  description: How the files were placed, V(reflink), V(copy) or V(move).
+  description: How the files were placed, V(reflink), V(copy), V(move), or out of a V(stream).
   returned: success
   type: str
   sample: reflink

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import manifest_path, read_manifest
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import Proof, inspect_backup
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.stored import verify as verify_stored
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 
@@ -31,6 +32,14 @@ def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
             problems.append(error.cause)
             manifest = None
         proof = inspect_backup(path, manifest=manifest, verify_checksums=params["verify"])
+        if params["verify"] and manifest is not None and manifest.stream is not None and proof.ok:
+            try:
+                proof.verified = verify_stored(path, manifest, params, ctx)
+            except MariabackupError as error:
+                problems.append(error.cause)
+            else:
+                if proof.verified != "stream":
+                    ctx.warn("The backup is encrypted, and without identity_file only its stored bytes were verified.")
     problems += [problem.text for problem in proof.problems]
     for warning in proof.warnings:
         ctx.warn(warning)

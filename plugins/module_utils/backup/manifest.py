@@ -24,7 +24,10 @@ SCHEMA_VERSION = 1
 SUFFIX = ".manifest.json"
 #: in a repository: the directory with a backup's files, its manifest, and the list of its files
 DATA, MANIFEST, FILE_LIST = "data", "manifest.json", "files.json"
+#: in a repository: the file of a backup in the stream format, before its endings, and the directory of its metadata files
+STREAM, METADATA = "backup.mbstream", "metadata"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_STREAM_NAME = re.compile(r"backup[.]mbstream([.][a-z0-9]+)*")
 # Settings of backup-my.cnf that can hold a secret: this one may be a password in clear.
 _SECRET_OPTIONS = frozenset({"file_key_management_filekey", "aws_key_management_master_key_id"})
 
@@ -33,6 +36,21 @@ _SECRET_OPTIONS = frozenset({"file_key_management_filekey", "aws_key_management_
 class FileEntry:
     """One file of a backup: its size in bytes and, unless the backup was taken without, its checksum."""
 
+    size: int
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class StoredStream:
+    """The one file that holds a backup in the stream format, beside its manifest.
+
+    Attributes:
+        file: its name: ``backup.mbstream``, with the endings of its compression and encryption.
+        size: in bytes, as it lies there.
+        sha256: of these bytes; None where the backup was taken without checksums.
+    """
+
+    file: str
     size: int
     sha256: str | None = None
 
@@ -49,7 +67,9 @@ class Manifest:
         created: end of the run, UTC, ISO 8601.
         base_id: the backup that this one is an increment of.
         layout: the settings by which the files were written (``backup-my.cnf``), secrets left out.
-        checksum: ``sha256`` or ``none``.
+        checksum: ``sha256`` or ``none``. In the stream format it is that of the stream, and files have none of their own.
+        stream: the file that holds the backup; None in the directory format.
+        recipients: the public keys that it is encrypted for.
         prepared, exported: the state in which ``files`` describes it.
         files: by path inside of the backup, ``/`` between the parts.
     """
@@ -77,6 +97,8 @@ class Manifest:
     checksum: str = "none"
     compression: str = "none"
     encrypted: bool = False
+    stream: StoredStream | None = None
+    recipients: list[str] = field(default_factory=list)
     schemas: list[str] = field(default_factory=list)
     layout: dict[str, str] = field(default_factory=dict)
     files: dict[str, FileEntry] = field(default_factory=dict)
@@ -85,6 +107,10 @@ class Manifest:
     def size_bytes(self) -> int:
         """The sum of the files' sizes."""
         return sum(entry.size for entry in self.files.values())
+
+    def unpacked(self) -> Manifest:
+        """Return the manifest of what comes out of the stream."""
+        return replace(self, stream=None, compression="none", encrypted=False, recipients=[])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the manifest as it is written."""
@@ -108,10 +134,11 @@ class Head:
 def manifest_path(target_dir: str) -> str:
     """Return where the manifest of a backup's directory lies: never inside, or it would be copied into datadirs.
 
-    In a repository it is ``<id>/manifest.json`` for ``<id>/data``, else ``<target_dir>.manifest.json``.
+    In a repository it is ``<id>/manifest.json`` for ``<id>/data`` and, of a stream, for ``<id>/metadata``; else
+    ``<target_dir>.manifest.json``.
     """
     parent, name = os.path.split(target_dir.rstrip("/"))
-    if name == DATA and is_id(os.path.basename(parent)):
+    if name in (DATA, METADATA) and is_id(os.path.basename(parent)):
         return os.path.join(parent, MANIFEST)
     return target_dir.rstrip("/") + SUFFIX
 
@@ -128,7 +155,8 @@ def parse_manifest(value: Any) -> Manifest:
         ValueError: what is wrong with it.
     """
     head = parse_head(value)
-    files = _parse_files(value.get("files"), head.manifest.checksum == "sha256")
+    with_checksum = head.manifest.checksum == "sha256" and head.manifest.stream is None
+    files = _parse_files(value.get("files"), with_checksum)
     if len(files) != head.file_count or sum(entry.size for entry in files.values()) != head.size_bytes:
         raise ValueError("its list of files does not add up to size_bytes and file_count")
     return replace(head.manifest, files=files)
@@ -162,8 +190,27 @@ def parse_head(value: Any) -> Head:
         raise ValueError("layout is not a list of settings")
     if not isinstance(schemas, list) or not all(isinstance(name, str) for name in schemas):
         raise ValueError("schemas is not a list of names")
+    recipients = value.get("recipients", [])
+    if not isinstance(recipients, list) or not all(isinstance(key, str) for key in recipients):
+        raise ValueError("recipients is not a list of keys")
     known = {name: value[name] for name in Manifest.__dataclass_fields__ if name in value and name != "files"}
+    known["stream"] = _parse_stream(value.get("stream"), value["checksum"] == "sha256")
     return Head(Manifest(**known), value["size_bytes"], value["file_count"])
+
+
+def _parse_stream(value: Any, with_checksum: bool) -> StoredStream | None:
+    if value is None:
+        return None
+    file = value.get("file") if isinstance(value, dict) else None
+    # It is opened, and removed with the backup: it must not lead elsewhere.
+    if not isinstance(file, str) or not _STREAM_NAME.fullmatch(file):
+        raise ValueError(f"stream has the file {file!r}")
+    size, digest = value.get("size"), value.get("sha256")
+    if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+        raise ValueError("stream has no size")
+    if (digest is not None or with_checksum) and not (isinstance(digest, str) and _SHA256.fullmatch(digest)):
+        raise ValueError("stream has no sha256")
+    return StoredStream(file, size, digest)
 
 
 def _expect(value: dict[str, Any], names: tuple[str, ...], kind: type, optional: bool) -> None:

@@ -40,6 +40,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.redo import
     read_redo_header,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.space import Estimate, check_space, human
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.stored import check_readable, extract
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.workplace import PreparingMarker, Workplace
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
@@ -64,6 +65,8 @@ class _Plan:
     place: Workplace | None
     resumed: bool
     needed: bool
+    #: the manifest of a backup that is stored as a stream, and has to be extracted first
+    stored: Manifest | None = None
 
     @property
     def target(self) -> str:
@@ -147,6 +150,10 @@ def _plan(params: Mapping[str, Any]) -> _Plan:
     # What an interrupted run left matches no manifest; its whole redo log is what can still be proven.
     proof = inspect_backup(source, manifest=None if resumed else manifest, resuming=resumed and in_place)
     meta = proof.require()
+    stored = manifest if manifest is not None and manifest.stream is not None else None
+    if stored is not None:
+        check_readable(stored, params)
+        manifest = stored.unpacked()
     exported = bool(params.get("export")) and bool(missing_export(source))
     place: Workplace | None = None
     needed = resumed or not proof.prepared or exported
@@ -161,11 +168,12 @@ def _plan(params: Mapping[str, Any]) -> _Plan:
             )
         place.check()
         if not place.leftover():
-            check_space(place.file_system, Estimate(proof.stored_bytes, len(proof.files) + 16), "the prepared copy")
+            size = proof.size_bytes if stored else proof.stored_bytes
+            check_space(place.file_system, Estimate(size, len(proof.files) + 16), "the prepared copy")
         needed = True
     memory_argument(params.get("use_memory"), 0)
     tool = tool_for(params, meta) if needed and (resumed or not proof.prepared or exported) else None
-    return _Plan(source, proof, meta, manifest, tool, place, resumed, needed)
+    return _Plan(source, proof, meta, manifest, tool, place, resumed, needed, stored)
 
 
 def _done_before(target: str, meta: BackupMetadata, params: Mapping[str, Any]) -> tuple[Proof, Manifest | None] | None:
@@ -190,8 +198,11 @@ def _to_dest(planned: _Plan, params: Mapping[str, Any], ctx: Context, copy_tree:
     place.open()
     try:
         with ctx.phase("copy"):
-            _copy(planned.source, place, copy_tree)
-        if not planned.resumed and params.get("verify_checksums") and planned.manifest is not None:
+            if planned.stored is None:
+                _copy(planned.source, place, copy_tree)
+            else:
+                _copy(planned.source, place, _extractor(planned.stored, params, ctx))
+        if planned.stored is None and not planned.resumed and params.get("verify_checksums") and planned.manifest is not None:
             with ctx.phase("verify_copy"):
                 # The last moment at which the manifest can vouch for the files; the copy is what counts.
                 copied = inspect_backup(
@@ -207,6 +218,17 @@ def _to_dest(planned: _Plan, params: Mapping[str, Any], ctx: Context, copy_tree:
     finally:
         place.discard()
     return _result(proof, manifest, place.target)
+
+
+def _extractor(stored: Manifest, params: Mapping[str, Any], ctx: Context) -> CopyTree:
+    """Return what puts the files of a stream into a directory, as copying does those of another backup."""
+
+    def extract_into(source: str, target: str) -> None:
+        # mbstream changes into an empty directory, and the copier makes its own.
+        os.makedirs(target, mode=0o700, exist_ok=True)
+        extract(source, stored, target, params, ctx)
+
+    return extract_into
 
 
 def _copy(source: str, place: Workplace, copy_tree: CopyTree) -> None:

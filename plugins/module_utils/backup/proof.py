@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Callable
@@ -20,7 +21,11 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory i
     tables_problems,
     take_inventory,
 )
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import Manifest, manifest_path
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
+    Manifest,
+    StoredStream,
+    manifest_path,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import (
     CONFIG_FILE,
     CORRUPTED_PAGES_FILE,
@@ -67,7 +72,8 @@ class Proof:
         files, size_bytes, stored_bytes, schemas, isl_files: of ``Inventory``.
         redo_encrypted: the server wrote an encrypted redo log.
         encryption_plugin: the plugin that the backup's data needs to be prepared and started, if any.
-        verified: how far the proof went: ``sha256``, ``sizes`` (with a manifest) or ``structure`` (without).
+        verified: how far the proof went: ``sha256``, ``sizes`` (with a manifest) or ``structure`` (without). Of a stream that
+            was read to its end, ``stream``.
     """
 
     path: str
@@ -204,7 +210,11 @@ def _inspect(
     on_bytes: Callable[[int], None] | None,
 ) -> None:
     path = proof.path
-    proof.inventory = take_inventory(path)
+    stream = proof.manifest.stream if proof.manifest else None
+    if stream is not None:
+        proof.inventory = _inventory_of_stream(proof, stream)
+    else:
+        proof.inventory = take_inventory(path)
     files = proof.files
     if os.path.lexists(os.path.join(path, INCOMPLETE_MARKER)) and not marked_by_caller:
         proof.problems.append(
@@ -236,6 +246,10 @@ def _inspect(
     proof.problems += [Problem(f"{name} is not a regular file.", name) for name in proof.inventory.others]
     if meta.incremental or meta.compressed:
         return
+    if proof.manifest is not None and stream is not None:
+        # What it holds is proven when it is extracted.
+        _compare(proof, proof.manifest, False, None, None)
+        return
     proof.problems += innodb_problems(path, proof.inventory, meta)
     problems, proof.warnings = tables_problems(path, proof.inventory)
     proof.problems += problems
@@ -248,6 +262,35 @@ def _inspect(
     proof.prepared = meta.prepared and not redo
     if proof.manifest is not None:
         _compare(proof, proof.manifest, verify_checksums, threads, on_bytes)
+
+
+def _inventory_of_stream(proof: Proof, stream: StoredStream) -> Inventory:
+    """Say what a stream holds, from its manifest, and whether it lies where it should."""
+    manifest = proof.manifest
+    place = stream_path(proof.path, stream)
+    try:
+        status = os.lstat(place)
+    except FileNotFoundError:
+        proof.problems.append(Problem(f"{stream.file} is missing.", stream.file))
+    else:
+        if not stat.S_ISREG(status.st_mode):
+            proof.problems.append(Problem(f"{stream.file} is not a regular file.", stream.file))
+        elif status.st_size != stream.size:
+            proof.problems.append(
+                Problem(f"{stream.file} has {status.st_size} bytes, {stream.size} in the manifest.", stream.file)
+            )
+    files = {name: entry.size for name, entry in manifest.files.items()} if manifest else {}
+    return Inventory(
+        files=files,
+        stored_bytes=stream.size,
+        schemas=list(manifest.schemas) if manifest else [],
+        isl_files={name: "a place that the stream names" for name in files if name.endswith(".isl")},
+    )
+
+
+def stream_path(path: str, stream: StoredStream) -> str:
+    """Return where the stream lies whose metadata files are in the directory ``path``."""
+    return os.path.join(os.path.dirname(path), stream.file)
 
 
 def _sentence(text: str) -> str:

@@ -9,11 +9,10 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Callable, Optional
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.hashing import (
     CopyFollower,
@@ -22,6 +21,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.hashing imp
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import IGNORED_DIRECTORIES
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import FileEntry, Manifest, safe_layout
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import BackupMetadata
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.prepare import prepare_directory
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import Proof, inspect_backup
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_plan import (
@@ -40,6 +40,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.tool.login import 
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.run import ends_on_signal, failure, run_tool
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.version import check_tool_for_backup
 
+Work = Callable[[Plan, Mapping[str, Any], Context, Optional[Destination]], dict[str, Any]]
 # The tool raises its limit to the hard limit or this; many tables need more.
 _USUAL_OPEN_FILES = 8192
 
@@ -68,8 +69,8 @@ def check(
         "base_id": None,
         "server_version": str(planned.server) if planned.server else None,
         "tool_version": str(planned.tool.version),
-        "compression": "none",
-        "encrypted": False,
+        "compression": params.get("compression") or "none",
+        "encrypted": bool(params.get("encryption_recipients")),
         "prepared": bool(params.get("prepare")),
         "plan": planned.steps(params),
     }
@@ -80,6 +81,7 @@ def run(
     ctx: Context,
     server: ServerKnowledge | None = None,
     destination: Destination | None = None,
+    work: Work | None = None,
 ) -> dict[str, Any]:
     """Take the backup.
 
@@ -89,6 +91,7 @@ def run(
             ``safe_slave_backup``; the login and the tool options; ``state_dir``.
         server: what a login told; without it the version comes from the server's program on this host.
         destination: a place in a repository instead of ``target_dir``.
+        work: takes the backup in a place that is open; None for the directory format.
 
     Returns:
         The result keys of the module ``backup``.
@@ -107,7 +110,7 @@ def run(
                 ctx.log(f"removing what a run that died left in {planned.place.directory}")
             planned.place.open()
         try:
-            return _take(planned, params, ctx, destination)
+            return (work or _take)(planned, params, ctx, destination)
         except OSError as error:
             raise MariabackupError(
                 f"{error.filename or planned.place.directory}: {error.strerror or error}.",
@@ -127,7 +130,7 @@ def _take(planned: Plan, params: Mapping[str, Any], ctx: Context, destination: D
     try:
         with ctx.phase("backup"):
             _run_backup(planned, params, ctx, hasher)
-            _drop_foreign(directory)
+            drop_foreign(directory)
         if params.get("prepare"):
             with ctx.phase("prepare"):
                 inspect_backup(directory, marked_by_caller=True).require("Nothing was kept; take the backup again.")
@@ -142,20 +145,28 @@ def _take(planned: Plan, params: Mapping[str, Any], ctx: Context, destination: D
         if hasher is not None:
             hasher.abort()
     with ctx.phase("commit"):
-        manifest = _manifest(planned, params, proof, entries, checksum, time.monotonic() - started)
-        if destination is not None:
-            manifest = replace(manifest, instance=destination.instance)
+        manifest = describe(
+            planned,
+            params,
+            meta,
+            prepared=proof.prepared,
+            schemas=proof.schemas,
+            files=entries,
+            seconds=time.monotonic() - started,
+            instance=destination.instance if destination else None,
+        )
         place.commit(manifest, destination.beside(manifest) if destination else None)
     proof.path = place.target
     result = result_of(manifest, proof)
     return {"changed": True, **result, "log_path": ctx.log_path}
 
 
-def _run_backup(planned: Plan, params: Mapping[str, Any], ctx: Context, hasher: RunningHasher | None) -> None:
+@contextmanager
+def command(planned: Plan, params: Mapping[str, Any], *, stream: bool = False) -> Iterator[tuple[list[str], list[int]]]:
+    """Give the command line of the tool, and the descriptors that it inherits, for as long as the block lasts."""
     limit = params.get("open_files_limit")
     if limit is None and planned.estimate is not None and planned.estimate.inodes > _USUAL_OPEN_FILES:
         limit = planned.estimate.inodes + 1024
-    place = planned.place
     login = planned.login
     # A file in memory is needed only for what must not be an argument or an option file of its own.
     private = login.password is not None or login.option_file is not None
@@ -167,14 +178,21 @@ def _run_backup(planned: Plan, params: Mapping[str, Any], ctx: Context, hasher: 
     with source as (defaults_file, fd):
         argv = backup_argv(
             planned.tool.path,
-            place.directory,
+            planned.place.directory,
             options=planned.options,
             login_arguments=[*login.arguments(), *([f"--user={planned.user}"] if planned.user else [])],
             defaults_file=defaults_file,
             group_suffix=params.get("defaults_group_suffix"),
             open_files_limit=limit,
             extra_args=params.get("extra_args") or (),
+            stream=stream,
         )
+        yield argv, [fd] if fd >= 0 else []
+
+
+def _run_backup(planned: Plan, params: Mapping[str, Any], ctx: Context, hasher: RunningHasher | None) -> None:
+    place = planned.place
+    with command(planned, params) as (argv, pass_fds):
         offset = os.path.getsize(ctx.log_path) if os.path.exists(ctx.log_path) else 0
         follower = CopyFollower(place.directory, ctx.log_path, offset)
         total = planned.estimate.bytes if planned.estimate else 0
@@ -193,12 +211,12 @@ def _run_backup(planned: Plan, params: Mapping[str, Any], ctx: Context, hasher: 
                 hasher.follow(follower.growing())
             ctx.progress(min(done, total) if total else done, total)
 
-        outcome = run_tool(argv, ctx.log_path, on_tick=tick, pass_fds=[fd] if fd >= 0 else [])
+        outcome = run_tool(argv, ctx.log_path, on_tick=tick, pass_fds=pass_fds)
     if not outcome.completed_ok:
         raise failure(outcome, "backup")
 
 
-def _drop_foreign(directory: str) -> None:
+def drop_foreign(directory: str) -> None:
     """Drop what the tool makes of directories of a datadir that are no schemas: an empty ``db.opt`` in each.
 
     A datadir that is a mount point has ``lost+found``, and ``.mariabackup`` while sets are staged there.
@@ -228,15 +246,23 @@ def _entries(proof: Proof, hasher: RunningHasher | None, checksum: str, ctx: Con
     return hasher.finish(proof.files, threads, tell)
 
 
-def _manifest(
+def describe(
     planned: Plan,
     params: Mapping[str, Any],
-    proof: Proof,
-    entries: dict[str, FileEntry],
-    checksum: str,
+    meta: BackupMetadata,
+    *,
+    prepared: bool,
+    schemas: list[str],
+    files: dict[str, FileEntry],
     seconds: float,
+    instance: str | None,
 ) -> Manifest:
-    meta = proof.require()
+    """Make the manifest of a backup that was taken and proven.
+
+    Args:
+        seconds: how long that took.
+        instance: whose backup it is in a repository.
+    """
     now = datetime.now(timezone.utc)
     return Manifest(
         id=planned.id,
@@ -255,9 +281,10 @@ def _manifest(
         binlog_file=meta.binlog_file,
         binlog_position=meta.binlog_position,
         duration_seconds=round(seconds, 3),
-        prepared=proof.prepared,
-        checksum=checksum,
-        schemas=proof.schemas,
+        prepared=prepared,
+        checksum=checksum_of(params),
+        schemas=schemas,
         layout=safe_layout(meta.options),
-        files=entries,
+        instance=instance,
+        files=files,
     )

@@ -96,6 +96,8 @@ class Plan:
         if params.get("prepare"):
             found.append({"phase": "prepare", "action": "apply the redo log", "detail": self.place.directory})
         checksums = "with SHA-256 of every file" if checksum_of(params) == "sha256" else "without checksums"
+        if params.get("format") == "stream":
+            checksums = "with its SHA-256" if checksum_of(params) == "sha256" else "without a checksum"
         found.append({"phase": "verify", "action": "prove the backup from its bytes", "detail": checksums})
         found.append(
             {
@@ -160,7 +162,9 @@ def plan_take(
     datadir = os.path.realpath(server.datadir or configured or _DEFAULT_DATADIR)
     _check_apart(place.target, datadir)
     estimate = estimate_datadir(datadir) if os.path.isdir(datadir) else None
-    if estimate is not None and existing is None and not place.leftover():
+    # How far a stream can be compressed is not known before: a full disk ends it, and nothing of it is kept.
+    compressed = (params.get("compression") or "none") != "none"
+    if estimate is not None and existing is None and not place.leftover() and not compressed:
         check_space(place.file_system, estimate, "the backup")
     identity = destination.id if destination else next_id(datetime.now(timezone.utc), None, secrets.token_hex(3))
     return Plan(tool, version, datadir, place, identity, estimate, user, options, login, existing)

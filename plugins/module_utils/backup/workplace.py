@@ -59,6 +59,7 @@ class Workplace:
         unit: what appears in one step: the directory of the backup's files, or in a repository the one around it.
         target: the directory of the backup's files.
         directory: where they are until then.
+        work: where ``unit`` is until then.
     """
 
     def __init__(self, target_dir: str, inner: str = "") -> None:
@@ -71,8 +72,8 @@ class Workplace:
         self.unit = os.path.realpath(target_dir)
         self.target = os.path.join(self.unit, inner) if inner else self.unit
         self.inside = not inner and os.path.ismount(self.unit)
-        self._work = self.unit if self.inside else self.unit + PARTIAL_SUFFIX
-        self.directory = os.path.join(self._work, inner) if inner else self._work
+        self.work = self.unit if self.inside else self.unit + PARTIAL_SUFFIX
+        self.directory = os.path.join(self.work, inner) if inner else self.work
         self._owner = self.unit + OWNER_SUFFIX
         if self.inside:
             # Beside a mount point lies another file system, which may be read-only.
@@ -120,9 +121,9 @@ class Workplace:
                 "Choose an empty or missing directory; a backup is never written over another.",
                 details={"entries": names[:200]},
             )
-        if not self.inside and os.path.lexists(self._work) and not self._owned():
+        if not self.inside and os.path.lexists(self.work) and not self._owned():
             raise MariabackupError(
-                f"{self._work} exists and was not left by a run of ours.",
+                f"{self.work} exists and was not left by a run of ours.",
                 "Move it away; the backup is taken there and renamed when it is complete.",
             )
 
@@ -165,16 +166,16 @@ class Workplace:
         """
         sync_file_system(self.directory)
         for name, text in (beside or {}).items():
-            write_atomic(os.path.join(self._work, name), text)
+            write_atomic(os.path.join(self.work, name), text)
         if manifest is not None:
             write_manifest(self._manifest, manifest)
         if not self.inside:
             if os.path.isdir(self.unit):
                 # Its owner prepared this directory; rename(2) puts ours over it.
                 status = os.stat(self.unit)
-                os.chown(self._work, status.st_uid, status.st_gid)
-                os.chmod(self._work, stat.S_IMODE(status.st_mode))
-            os.rename(self._work, self.unit)
+                os.chown(self.work, status.st_uid, status.st_gid)
+                os.chmod(self.work, stat.S_IMODE(status.st_mode))
+            os.rename(self.work, self.unit)
         self._unlock()
         fsync_path(self.unit)
         fsync_path(os.path.dirname(self.unit))
@@ -182,7 +183,7 @@ class Workplace:
     @property
     def _manifest(self) -> str:
         """Where the manifest is written: it must not show before its directory does."""
-        return manifest_path(self.target) if self.unit == self.target else os.path.join(self._work, MANIFEST)
+        return manifest_path(self.target) if self.unit == self.target else os.path.join(self.work, MANIFEST)
 
     def discard(self) -> None:
         """Remove what this run made; safe to call after ``commit`` and more than once."""
@@ -252,8 +253,8 @@ class Workplace:
     def _clear(self) -> None:
         """Remove the work of a dead run. Our owner file was made when the place was empty, so all of it is ours."""
         if not self.inside:
-            if os.path.isdir(self._work):
-                shutil.rmtree(self._work)
+            if os.path.isdir(self.work):
+                shutil.rmtree(self.work)
             return
         for name in entries_that_count(self.directory):
             path = os.path.join(self.directory, name)

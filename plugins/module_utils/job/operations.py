@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup import prepare_task, take
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import IGNORED_DIRECTORIES
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_plan import ServerKnowledge
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_stream import check_options
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.place import copy_tree
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
@@ -54,13 +55,23 @@ def _with_diff(result: dict[str, Any], before: str) -> dict[str, Any]:
     return {**result, "diff": {"before": before if result["changed"] else after, "after": after}}
 
 
+def _require_repository(params: Mapping[str, Any]) -> None:
+    if params["format"] == "stream" and not params["repository"]:
+        raise MariabackupError(
+            "A stream lies in a repository, beside what describes it.", "Set repository instead of target_dir."
+        )
+    check_options(params)
+
+
 def _backup(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
+    _require_repository(params)
     server = _ask_server(params, ctx)
     result = taking.run(params, ctx, server) if params["repository"] else take.run(params, ctx, server)
     return _with_diff(result, "")
 
 
 def _plan_backup(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
+    _require_repository(params)
     server = _ask_server(params, ctx)
     result = taking.check(params, ctx, server) if params["repository"] else take.check(params, ctx, server)
     return _with_diff(result, "")

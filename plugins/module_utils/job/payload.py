@@ -25,6 +25,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.files import fsync
 # The runner's two commands.
 JOB = "job"
 REPAIR = "repair"
+WALK = "walk"
 
 # PEP 552: the code's hash is in the file, and nobody has to compare it, because the two lie in one archive.
 _UNCHECKED_HASH = (1).to_bytes(4, "little")

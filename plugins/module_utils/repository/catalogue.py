@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.ids import time_of
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import DATA, MANIFEST, Head, read_head
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import DATA, MANIFEST, METADATA, Head, read_head
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 
 LATEST = "latest"
@@ -35,8 +35,9 @@ class Entry:
 
     @property
     def data(self) -> str:
-        """The directory of the backup's files."""
-        return os.path.join(self.path, DATA)
+        """The directory of the backup's files; of a stream, that of the files which describe it."""
+        stream = self.head is not None and self.head.manifest.stream is not None
+        return os.path.join(self.path, METADATA if stream else DATA)
 
     @property
     def time(self) -> datetime:

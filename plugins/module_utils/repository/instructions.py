@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import shlex
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import DATA, FILE_LIST, Manifest
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
+    DATA,
+    FILE_LIST,
+    Manifest,
+    StoredStream,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.version import parse_version
 
 NAME = "RESTORE.txt"
@@ -24,7 +29,7 @@ binlog    {binlog}
 
 It needs a host with MariaDB {series} and the program mariadb-backup of the same series, room for the data beside the
 datadir, and root. The lines that are indented are commands: start a new shell (bash) and put them into it, in
-this order; it ends at the first error. Correct the first three if the backup or the datadir lie elsewhere by now, or the
+this order; it ends at the first error. Correct the first ones if the backup or the datadir lie elsewhere by now, or the
 service has another name.
 
     BACKUP={backup}
@@ -74,12 +79,30 @@ away, and replace "cp" and both "mv" by: mariadb-backup --copy-back --target-dir
 
 A server that writes binary logs numbers its transactions anew after this. If it has replicas, set them up anew too.
 """
+_STREAM = """\
+1. Check the file: "OK" has to stand behind its name. If not, use another backup.
+
+    echo "{sha256}  $BACKUP/{file}" | sha256sum --check
+
+2. Extract it beside the datadir, and prepare what comes out: its last line has to be "completed OK!". The server may still run.
+   mbstream does not notice files that are missing, so the sizes of all are compared.
+
+    mkdir -m 700 "$DATADIR.new"
+    {reader} | mbstream -x -C "$DATADIR.new"
+    (cd "$DATADIR.new" && python3 -c 'import json,os,sys
+    for name, entry in json.load(open(sys.argv[1])).items(): assert os.stat(name).st_size == entry["size"], name' \\
+      "$BACKUP/{file_list}")
+    mariadb-backup --prepare --target-dir="$DATADIR.new"
+"""
+_IDENTITY = """\
+    IDENTITY=/root/identity.txt  # the file with a secret key of one of its recipients
+"""
 _PREPARE = '    mariadb-backup --prepare --target-dir="$DATADIR.new"'
 _NO_CHECKSUMS = '    echo "this backup was taken without checksums"'
 
 
 def restore_text(manifest: Manifest, path: str) -> str:
-    """Return the text for a full backup in the directory format.
+    """Return the text for a full backup.
 
     Args:
         manifest: the backup's.
@@ -105,9 +128,31 @@ def restore_text(manifest: Manifest, path: str) -> str:
         and_prepare="" if manifest.prepared else ', and prepare the copy: its last line has to be "completed OK!"',
         prepare="" if manifest.prepared else _PREPARE,
     )
+    if manifest.stream is not None:
+        return _of_stream(text, manifest, manifest.stream)
     if manifest.checksum == "none":
         begin, end = text.index("    python3 -c"), text.index("2. Copy")
         text = f"{text[:begin]}{_NO_CHECKSUMS}\n\n{text[end:]}"
+    return text
+
+
+def _of_stream(text: str, manifest: Manifest, stream: StoredStream) -> str:
+    """Replace checking and copying files by what a stream needs."""
+    place = f'"$BACKUP/{stream.file}"'
+    unpack = {"zstd": "zstd -dc", "lz4": "lz4 -dc", "gzip": "gzip -dc"}.get(manifest.compression)
+    reader = f'age -d -i "$IDENTITY" {place}' if manifest.encrypted else f"{unpack or 'cat'} {place}"
+    if manifest.encrypted and unpack:
+        reader += f" | {unpack}"
+    steps = _STREAM.format(sha256=stream.sha256, file=stream.file, reader=reader, file_list=FILE_LIST)
+    if stream.sha256 is None:
+        begin, end = steps.index('    echo "'), steps.index("2. Extract")
+        steps = f"{steps[:begin]}{_NO_CHECKSUMS}\n\n{steps[end:]}"
+    programs = [name for name in ("age" if manifest.encrypted else "", manifest.compression) if name not in ("", "none")]
+    begin, end = text.index("1. Check every file"), text.index('\n    rm -f "$DATADIR.new"')
+    text = text[:begin] + steps.rstrip("\n") + text[end:]
+    text = text.replace("    set -eu\n", (_IDENTITY if manifest.encrypted else "") + "    set -euo pipefail\n", 1)
+    if programs:
+        text = text.replace("of the same series, room", f"of the same series, {' and '.join(programs)}, room", 1)
     return text
 
 

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.ids import is_id
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import DATA, MANIFEST
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import DATA, MANIFEST, METADATA
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.workplace import PARTIAL_SUFFIX, Workplace
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
@@ -77,9 +77,9 @@ class Repository:
         names = (name.partition(".")[0] for name in self._names(self.directory(instance)))
         return max((name for name in names if is_id(name)), default=None)
 
-    def workplace(self, instance: str, backup_id: str) -> Workplace:
+    def workplace(self, instance: str, backup_id: str, *, stream: bool = False) -> Workplace:
         """Return where the backup ``backup_id`` comes into being."""
-        return Workplace(os.path.join(self.directory(instance), backup_id), DATA)
+        return Workplace(os.path.join(self.directory(instance), backup_id), METADATA if stream else DATA)
 
     def remove_leftovers(self, instance: str, ctx: Context) -> None:
         """Remove what runs that died have left, and removals that did not end. What cannot be removed is in nobody's way."""

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import DATA, MANIFEST
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import DATA, MANIFEST, METADATA
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import directory_in_use
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry, choose, read_entry
@@ -59,7 +59,7 @@ def find(request: Mapping[str, Any]) -> Entry:
 def entry_of(target_dir: str) -> Entry | None:
     """Return the backup of a repository whose files lie in ``target_dir``; None for a bare directory."""
     parent, name = os.path.split(os.path.realpath(target_dir))
-    if name != DATA or not os.path.isfile(os.path.join(parent, MANIFEST)):
+    if name not in (DATA, METADATA) or not os.path.isfile(os.path.join(parent, MANIFEST)):
         return None
     return read_entry(parent)
 

@@ -19,6 +19,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_plan i
     ServerKnowledge,
     existing_backup,
 )
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_stream import take_stream
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive, probe
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository import configuration, instructions
@@ -32,7 +33,7 @@ def check(params: Mapping[str, Any], ctx: Context, server: ServerKnowledge | Non
     if existing is not None:
         return {"changed": False, **existing, "plan": []}
     probe(params["state_dir"], repository.directory(instance), "backup")
-    return take.check(params, ctx, server, _destination(repository, instance, server))
+    return take.check(params, ctx, server, _destination(repository, instance, server, params))
 
 
 def run(params: Mapping[str, Any], ctx: Context, server: ServerKnowledge | None = None) -> dict[str, Any]:
@@ -43,7 +44,8 @@ def run(params: Mapping[str, Any], ctx: Context, server: ServerKnowledge | None 
         return {"changed": False, **existing, "log_path": ctx.log_path}
     with _alone(params, repository, instance):
         repository.remove_leftovers(instance, ctx)
-        return take.run(params, ctx, server, _destination(repository, instance, server))
+        work = take_stream if params["format"] == "stream" else None
+        return take.run(params, ctx, server, _destination(repository, instance, server, params), work)
 
 
 @contextlib.contextmanager
@@ -53,9 +55,11 @@ def _alone(params: Mapping[str, Any], repository: Repository, instance: str) -> 
         yield
 
 
-def _destination(repository: Repository, instance: str, server: ServerKnowledge | None) -> Destination:
+def _destination(
+    repository: Repository, instance: str, server: ServerKnowledge | None, params: Mapping[str, Any]
+) -> Destination:
     identity = next_id(datetime.now(timezone.utc), repository.newest_id(instance), secrets.token_hex(3))
-    place = repository.workplace(instance, identity)
+    place = repository.workplace(instance, identity, stream=params["format"] == "stream")
 
     def beside(manifest: Manifest) -> Mapping[str, str]:
         variables = server.variables if server else {}

@@ -20,6 +20,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof impor
     inspect_backup,
     preparing_marker,
 )
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.stored import check_readable
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.carry_over import (
     CarryOver,
@@ -140,6 +141,7 @@ def _source(params: Mapping[str, Any], host: Host, write: bool) -> tuple[Source,
     if parent == host.layout.datadir and not is_mount_point(parent):
         parent = os.path.dirname(parent)  # the new set is staged beside the datadir, inside of a mount point
     needs_prepare = resuming or not proof.prepared
+    stream = manifest is not None and manifest.stream is not None
     source = Source(
         path=path,
         backup_id=_identity(manifest, proof, path),
@@ -158,12 +160,14 @@ def _source(params: Mapping[str, Any], host: Host, write: bool) -> tuple[Source,
         binlog_file=meta.binlog_file if meta else None,
         binlog_position=meta.binlog_position if meta else None,
         device=os.stat(path).st_dev,
-        reflink=bool(supports_reflink(path, parent, write)),
+        reflink=not stream and bool(supports_reflink(path, parent, write)),
         has_manifest=manifest is not None,
         has_checksums=manifest is not None and manifest.checksum == "sha256",
         innodb=dict(meta.options) if meta else {},
         encryption_plugin=proof.encryption_plugin,
         file_sizes={name: size for name, size in proof.inventory.files.items() if "/" not in name},
+        stream=stream,
+        stream_problem=_stream_problem(params, manifest) if manifest and stream else None,
     )
     return source, tuple(sorted({name.split("/")[0] for name in proof.inventory.files}))
 
@@ -180,6 +184,15 @@ def _tool_problem(params: Mapping[str, Any], backup: ServerVersion) -> str | Non
         check_tool_for_prepare(find_tool(params["mariadb_backup"]).version, backup)
     except MariabackupError as error:
         return error.cause
+    return None
+
+
+def _stream_problem(params: Mapping[str, Any], manifest: Manifest) -> tuple[str, str] | None:
+    """Return why this host cannot read the stream, and what to do."""
+    try:
+        check_readable(manifest, params)
+    except MariabackupError as error:
+        return error.cause, error.action
     return None
 
 

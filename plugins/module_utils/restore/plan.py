@@ -101,6 +101,13 @@ def _about_source(situation: Situation, options: Mapping[str, Any]) -> Iterator[
             f"The backup has still to be prepared, and {source.tool_problem}",
             f"Prepare it with mariadb-backup {source.series[0]}.{source.series[1]}, then restore the prepared backup.",
         )
+    if source.stream_problem:
+        yield Refusal(*source.stream_problem)
+    if source.stream and options["copier"] != "builtin":
+        yield Refusal(
+            f"copier is {options['copier']}, and the backup is a stream, which only mbstream extracts.",
+            "Leave copier out.",
+        )
     for place in situation.directories:
         if _inside(source.path, place.path) or _inside(place.path, source.path):
             yield Refusal(
@@ -258,7 +265,9 @@ def _steps(situation: Situation, options: Mapping[str, Any], members: Sequence[M
         for member in members:
             yield _step("delete", "delete the old data", member.live)
     how = options["method"]
-    if how == "auto":
+    if source.stream:
+        how = "extract"
+    elif how == "auto":
         how = "reflink" if source.reflink else "copy"
     size = f"{source.size_bytes // MIB} MiB in {source.files} files"
     prepare = (

@@ -44,6 +44,8 @@ class Source:
     innodb: Mapping[str, str]
     encryption_plugin: str | None
     file_sizes: Mapping[str, int]
+    stream: bool = False
+    stream_problem: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import IGNORED_DIRECTORIES, MOVED_MARKER
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import manifest_path, read_manifest
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import Manifest, manifest_path, read_manifest
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import METADATA_FILES
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.prepare import prepare_directory
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import inspect_backup
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.stored import extract
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.stored import verify as verify_stored
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.carry_over import copy_over
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.copying import Limiter
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.inspect import free_space, same_mount
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.ownership import (
     Owner,
@@ -83,6 +86,8 @@ def _write_score(stream: TextIO, value: str) -> None:
 
 def method_of(situation: Situation, params: Mapping[str, Any]) -> str:
     """Return how the files are placed, as the result names it."""
+    if situation.source.stream:
+        return "stream"
     if params["method"] != "auto":
         return str(params["method"])
     return "reflink" if situation.source.reflink and params["copier"] == "builtin" else "copy"
@@ -106,7 +111,9 @@ def stage(journal: Journal, situation: Situation, params: Mapping[str, Any], ctx
         moving.remember(journal)
     make_staged(members)
     source, target = situation.source.path, members[0].staged
-    if params["copier"] == "builtin":
+    if situation.source.stream:
+        _extract(source, target, params, ctx)
+    elif params["copier"] == "builtin":
         _copy_ourselves(source, target, situation, params, ctx)
     else:
         _verify_before(source, params, ctx)
@@ -124,8 +131,22 @@ def stage(journal: Journal, situation: Situation, params: Mapping[str, Any], ctx
         moving.mark(journal)
 
 
+def _manifest_of(path: str) -> Manifest | None:
+    return read_manifest(manifest_path(path))
+
+
+def _extract(source: str, target: str, params: Mapping[str, Any], ctx: Context) -> None:
+    """Extract a stream; it is held against its manifest on the way, and so is what comes out."""
+    manifest = _manifest_of(source)
+    if manifest is None:
+        raise MariabackupError(f"The manifest of {source} has gone.", "Restore another backup.")
+    brake = Limiter(params["bandwidth_limit"]) if params["bandwidth_limit"] else None
+    extract(source, manifest, target, params, ctx, parallel=params["parallel"] or None, brake=brake)
+    ctx.log(f"extracted {manifest.size_bytes} bytes in {len(manifest.files)} files")
+
+
 def _copy_ourselves(source: str, target: str, situation: Situation, params: Mapping[str, Any], ctx: Context) -> None:
-    manifest = read_manifest(manifest_path(source))
+    manifest = _manifest_of(source)
     checksums = None
     if manifest is not None and manifest.checksum == "sha256" and params["verify_checksums"]:
         checksums = {name: entry.sha256 or "" for name, entry in manifest.files.items()}
@@ -152,10 +173,13 @@ def _copy_ourselves(source: str, target: str, situation: Situation, params: Mapp
 
 def _verify_before(source: str, params: Mapping[str, Any], ctx: Context) -> None:
     """Verify the checksums where the copier is not ours and cannot."""
-    if params["verify_checksums"]:
+    manifest = _manifest_of(source)
+    if manifest is not None and manifest.stream is not None:
+        verify_stored(source, manifest, params, ctx)
+    elif params["verify_checksums"]:
         inspect_backup(
             source,
-            manifest=read_manifest(manifest_path(source)),
+            manifest=manifest,
             verify_checksums=True,
             marked_by_caller=True,
             on_bytes=lambda count: ctx.progress(count, 0),

@@ -49,10 +49,13 @@ def backup_argv(
     group_suffix: str | None = None,
     open_files_limit: int | None = None,
     extra_args: Sequence[str] = (),
+    stream: bool = False,
 ) -> list[str]:
     """Return the arguments of ``--backup``.
 
     Args:
+        target_dir: gets the files; of a stream it stays empty.
+        stream: write the backup to stdout, as a stream of mbstream.
         login_arguments: of ``Login.arguments``; it must name a user unless an option file does, because the tool
             of 10.5 logs in as the empty user otherwise.
         defaults_file: the private option file, or the user's.
@@ -62,6 +65,8 @@ def backup_argv(
     """
     check_extra_args(extra_args)
     argv = [executable, *_first(defaults_file, group_suffix), "--backup", f"--target-dir={target_dir}"]
+    if stream:
+        argv.append("--stream=mbstream")
     argv += list(login_arguments)
     argv.append(f"--parallel={options.parallel}")
     if options.throttle:
@@ -108,6 +113,11 @@ def prepare_argv(
     if open_files_limit:
         argv.append(f"--open-files-limit={open_files_limit}")
     return argv + list(extra_args)
+
+
+def extract_argv(executable: str, target_dir: str, parallel: int) -> list[str]:
+    """Return the arguments of ``mbstream`` that extract a stream from stdin into an empty directory."""
+    return [executable, "-x", "-C", target_dir, "-p", str(parallel)]
 
 
 @dataclass(frozen=True)

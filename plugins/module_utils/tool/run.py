@@ -154,6 +154,8 @@ def run_tool(
     low_priority: bool = True,
     on_tick: Callable[[], None] | None = None,
     pass_fds: Iterable[int] = (),
+    stdin: int | None = None,
+    stdout: int | None = None,
 ) -> Outcome:
     """Run the tool to its end and read its log.
 
@@ -167,6 +169,8 @@ def run_tool(
         low_priority: lower CPU and (through it) I/O priority, and first in line when memory runs out.
         on_tick: called about four times a second while the tool runs.
         pass_fds: descriptors that the tool inherits, such as that of its option file.
+        stdin: what it reads; None for nothing.
+        stdout: where its output goes when that is a stream; None for the log.
 
     Raises:
         MariabackupError: this process was asked to end, or the program cannot be started.
@@ -175,7 +179,7 @@ def run_tool(
     with open(os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600), "ab") as log:
         offset = os.fstat(log.fileno()).st_size
         with ends_on_signal():
-            rc = _run(argv, log.fileno(), cwd, umask, low_priority, on_tick, tuple(pass_fds))
+            rc = _run(argv, log.fileno(), cwd, umask, low_priority, on_tick, tuple(pass_fds), stdin, stdout)
     report = _read_report(log_path, offset)
     return Outcome(
         rc=rc,
@@ -197,11 +201,13 @@ def _run(
     low_priority: bool,
     on_tick: Callable[[], None] | None,
     pass_fds: tuple[int, ...],
+    stdin: int | None,
+    stdout: int | None,
 ) -> int:
     process = subprocess.Popen(
         [*starter(low_priority=low_priority, umask=umask), *argv],
-        stdin=subprocess.DEVNULL,
-        stdout=log_fd,
+        stdin=subprocess.DEVNULL if stdin is None else stdin,
+        stdout=log_fd if stdout is None else stdout,
         stderr=log_fd,
         cwd=cwd,
         start_new_session=True,
