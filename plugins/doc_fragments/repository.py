@@ -12,7 +12,12 @@ options:
   repository:
     description:
       - A directory on the managed host that holds the backups of one or many servers,
-        as C(<repository>/<instance>/<backup id>/).
+        as C(<repository>/<instance>/<backup id>/); or a remote of C(rclone), such as V(s3:bucket/backups), which holds streams.
+    type: path
+  rclone_config:
+    description:
+      - The configuration file of C(rclone) on the managed host that names the remote of O(repository). It must be its owner's
+        alone, mode C(0600). Without it C(rclone) looks in its own place.
     type: path
   instance:
     description:

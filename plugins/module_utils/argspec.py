@@ -41,7 +41,7 @@ def login_spec() -> Spec:
 
 def repository_spec() -> Spec:
     """Return the options that name the backups of an instance in a repository (fragment ``repository``)."""
-    return {"repository": {"type": "path"}, "instance": {"type": "str"}}
+    return {"repository": {"type": "path"}, "instance": {"type": "str"}, "rclone_config": {"type": "path"}}
 
 
 def source_spec() -> Spec:

@@ -202,7 +202,12 @@ def _to_dest(planned: _Plan, params: Mapping[str, Any], ctx: Context, copy_tree:
                 _copy(planned.source, place, copy_tree)
             else:
                 _copy(planned.source, place, _extractor(planned.stored, params, ctx))
-        if planned.stored is None and not planned.resumed and params.get("verify_checksums") and planned.manifest is not None:
+        if (
+            planned.stored is None
+            and not planned.resumed
+            and params.get("verify_checksums")
+            and planned.manifest is not None
+        ):
             with ctx.phase("verify_copy"):
                 # The last moment at which the manifest can vouch for the files; the copy is what counts.
                 copied = inspect_backup(

@@ -40,6 +40,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.redo import
     check_raw_redo,
     read_redo_header,
 )
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.remote_record import read_record
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.version import ServerVersion
 
@@ -267,18 +268,23 @@ def _inspect(
 def _inventory_of_stream(proof: Proof, stream: StoredStream) -> Inventory:
     """Say what a stream holds, from its manifest, and whether it lies where it should."""
     manifest = proof.manifest
-    place = stream_path(proof.path, stream)
-    try:
-        status = os.lstat(place)
-    except FileNotFoundError:
-        proof.problems.append(Problem(f"{stream.file} is missing.", stream.file))
+    record = read_record(os.path.dirname(proof.path))
+    size: int | None
+    if record is not None:
+        size = record.files.get(stream.file)
     else:
-        if not stat.S_ISREG(status.st_mode):
-            proof.problems.append(Problem(f"{stream.file} is not a regular file.", stream.file))
-        elif status.st_size != stream.size:
-            proof.problems.append(
-                Problem(f"{stream.file} has {status.st_size} bytes, {stream.size} in the manifest.", stream.file)
-            )
+        try:
+            status = os.lstat(stream_path(proof.path, stream))
+        except FileNotFoundError:
+            size = None
+        else:
+            size = status.st_size
+            if not stat.S_ISREG(status.st_mode):
+                proof.problems.append(Problem(f"{stream.file} is not a regular file.", stream.file))
+    if size is None:
+        proof.problems.append(Problem(f"{stream.file} is missing.", stream.file))
+    elif size != stream.size:
+        proof.problems.append(Problem(f"{stream.file} has {size} bytes, {stream.size} in the manifest.", stream.file))
     files = {name: entry.size for name, entry in manifest.files.items()} if manifest else {}
     return Inventory(
         files=files,

@@ -15,9 +15,13 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, Callable
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import IGNORED_DIRECTORIES, take_inventory
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import (
+    IGNORED_DIRECTORIES,
+    take_inventory,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import Manifest, StoredStream
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import compare_files, stream_path, summary
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.remote_record import read_record
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take import drop_foreign
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_stream import walker
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
@@ -27,6 +31,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.stream import comp
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.pipe import InputPipe
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.programs import OTHER_BACKUP, Filter
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.pump import Brake
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream.rclone import from_params
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.walk import Contents, StreamError, walk
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.argv import extract_argv
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.find import find_tool, which
@@ -60,7 +65,7 @@ def verify(path: str, manifest: Manifest, params: Mapping[str, Any], ctx: Contex
     if not readable and manifest.checksum == "none":
         _filters(manifest, params)
     contents = Contents()
-    with _opened(path, manifest) as (source, stream):
+    with _opened(path, manifest, params) as (source, stream):
         pipe = InputPipe(
             source,
             _filters(manifest, params) if readable else [],
@@ -110,7 +115,7 @@ def extract(
         MariabackupError: the stream is damaged, the key does not fit, the disk is full; the caller removes ``target``.
     """
     mbstream = _find_mbstream(params)
-    with _opened(path, manifest) as (source, stream):
+    with _opened(path, manifest, params) as (source, stream):
         report = _report(ctx)
         pipe = InputPipe(
             source,
@@ -145,10 +150,15 @@ def extract(
 
 
 @contextlib.contextmanager
-def _opened(path: str, manifest: Manifest) -> Iterator[tuple[int, StoredStream]]:
+def _opened(path: str, manifest: Manifest, params: Mapping[str, Any]) -> Iterator[tuple[int | Filter, StoredStream]]:
+    """Give what reads the stored bytes: the open file, or the program that brings them from remote storage."""
     stream = manifest.stream
     if stream is None:
         raise MariabackupError(f"{path} is no backup in the stream format.", "Report this as a defect.")
+    record = read_record(os.path.dirname(path))
+    if record is not None:
+        yield from_params(params).reader(f"{record.url}/{stream.file}"), stream
+        return
     place = stream_path(path, stream)
     try:
         fd = os.open(place, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)

@@ -93,7 +93,7 @@ def take_stream(
     place, name = planned.place, stream_name(params)
     report = os.path.join(ctx.job_dir, "stream.json")
     with ctx.phase("backup"):
-        passed = _pass(planned, params, ctx, os.path.join(place.work, name), report)
+        passed = _pass(planned, params, ctx, name, report)
     with ctx.phase("verify"):
         found = read_json(report)
         if found is None:
@@ -131,7 +131,7 @@ def take_stream(
     return {"changed": True, **result_of(manifest, proof), "log_path": ctx.log_path}
 
 
-def _pass(planned: Plan, params: Mapping[str, Any], ctx: Context, path: str, report: str) -> Passed:
+def _pass(planned: Plan, params: Mapping[str, Any], ctx: Context, name: str, report: str) -> Passed:
     """Run the tool and everything behind it; the stream is on the disk when this returns."""
     done = 0
     total = planned.estimate.bytes if planned.estimate else 0
@@ -141,7 +141,7 @@ def _pass(planned: Plan, params: Mapping[str, Any], ctx: Context, path: str, rep
         done += count
         ctx.progress(done, max(total, done))
 
-    sink = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    sink = planned.place.open_stream(name, total)
     try:
         pipe = OutputPipe(
             [walker(params, report), *_filters(params)],
@@ -155,7 +155,8 @@ def _pass(planned: Plan, params: Mapping[str, Any], ctx: Context, path: str, rep
             # Who broke the pipe is told before the tool, which fails because of it.
             passed = pipe.finish(writer_failed=not outcome.completed_ok)
     finally:
-        os.close(sink)
+        if isinstance(sink, int):
+            os.close(sink)
     if not outcome.completed_ok:
         raise failure(outcome, "backup")
     return passed

@@ -35,6 +35,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.files import (
     sync_file_system,
     write_atomic,
 )
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream.programs import Filter
 
 PARTIAL_SUFFIX = ".partial"
 OWNER_SUFFIX = ".partial.owner"
@@ -169,6 +170,7 @@ class Workplace:
             write_atomic(os.path.join(self.work, name), text)
         if manifest is not None:
             write_manifest(self._manifest, manifest)
+        self._publish(manifest)
         if not self.inside:
             if os.path.isdir(self.unit):
                 # Its owner prepared this directory; rename(2) puts ours over it.
@@ -179,6 +181,19 @@ class Workplace:
         self._unlock()
         fsync_path(self.unit)
         fsync_path(os.path.dirname(self.unit))
+
+    def _publish(self, manifest: Manifest | None) -> None:
+        """Bring a proven backup to where others see it, when that is not this place; nothing to do for a directory."""
+
+    def open_stream(self, name: str, expected_bytes: int) -> int | Filter:
+        """Return where a stream goes: a new file beside the metadata, open for writing, or a program that stores it.
+
+        Args:
+            name: of the file.
+            expected_bytes: about how long it will be.
+        """
+        del expected_bytes
+        return os.open(os.path.join(self.work, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
     @property
     def _manifest(self) -> str:

@@ -85,24 +85,24 @@ def _before_prepare(params: Mapping[str, Any]) -> str:
     return f"{params['target_dir']}: full backup, not prepared\n" if params["in_place"] else ""
 
 
-def _of_directory(params: dict[str, Any]) -> dict[str, Any]:
+def _of_directory(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
     """Replace a backup of a repository by the directory of its files."""
     request = source.request_of(params)
     if params["in_place"] and (request or source.entry_of(params["target_dir"])):
         raise MariabackupError(
             "A backup in a repository stays as it was taken, so it is not prepared in place.", "Set dest instead."
         )
-    return params if request is None else {**params, "target_dir": source.find(request).data}
+    return params if request is None else {**params, "target_dir": source.find(request, params, ctx).data}
 
 
 def _prepare(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
-    params = _of_directory(params)
+    params = _of_directory(params, ctx)
     with source.reading(params["target_dir"], alone=bool(params["in_place"])):
         return _with_diff(prepare_task.run(params, ctx, copy_tree=_copy_backup), _before_prepare(params))
 
 
 def _plan_prepare(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
-    params = _of_directory(params)
+    params = _of_directory(params, ctx)
     # What the check returns describes the backup as it is now.
     planned = prepare_task.check(params, ctx)
     return _with_diff({**planned, "prepared": True}, _before_prepare(params))

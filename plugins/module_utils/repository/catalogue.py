@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.ids import time_of
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import DATA, MANIFEST, METADATA, Head, read_head
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
+    DATA,
+    MANIFEST,
+    METADATA,
+    Head,
+    read_head,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 
 LATEST = "latest"

@@ -94,6 +94,12 @@ _STREAM = """\
       "$BACKUP/{file_list}")
     mariadb-backup --prepare --target-dir="$DATADIR.new"
 """
+_FETCH = """\
+0. Bring it from the storage to this host. rclone needs a configuration that names the remote (rclone config).
+
+    rclone copy {remote} "$BACKUP"
+
+1. Check the file"""
 _IDENTITY = """\
     IDENTITY=/root/identity.txt  # the file with a secret key of one of its recipients
 """
@@ -101,12 +107,13 @@ _PREPARE = '    mariadb-backup --prepare --target-dir="$DATADIR.new"'
 _NO_CHECKSUMS = '    echo "this backup was taken without checksums"'
 
 
-def restore_text(manifest: Manifest, path: str) -> str:
+def restore_text(manifest: Manifest, path: str, remote: str | None = None) -> str:
     """Return the text for a full backup.
 
     Args:
         manifest: the backup's.
         path: the backup's directory in the repository.
+        remote: the same in remote storage, ``NAME:path``; ``path`` is of no use then.
     """
     version = parse_version(manifest.server_version or "")
     text = _HEAD.format(
@@ -120,7 +127,7 @@ def restore_text(manifest: Manifest, path: str) -> str:
         gtid=manifest.gtid or "none",
         binlog=f"{manifest.binlog_file}, position {manifest.binlog_position}" if manifest.binlog_file else "none",
         series=f"{version.series_number[0]}.{version.series_number[1]}" if version else "the same series",
-        backup=shlex.quote(path),
+        backup=shlex.quote(f"/var/tmp/{manifest.id}" if remote else path),
         datadir=shlex.quote(manifest.datadir or "/var/lib/mysql"),
         service=shlex.quote(_service(manifest.instance or "")),
         file_list=FILE_LIST,
@@ -129,7 +136,8 @@ def restore_text(manifest: Manifest, path: str) -> str:
         prepare="" if manifest.prepared else _PREPARE,
     )
     if manifest.stream is not None:
-        return _of_stream(text, manifest, manifest.stream)
+        text = _of_stream(text, manifest, manifest.stream)
+        return text.replace("1. Check the file", _FETCH.format(remote=shlex.quote(remote)), 1) if remote else text
     if manifest.checksum == "none":
         begin, end = text.index("    python3 -c"), text.index("2. Copy")
         text = f"{text[:begin]}{_NO_CHECKSUMS}\n\n{text[end:]}"
@@ -147,7 +155,9 @@ def _of_stream(text: str, manifest: Manifest, stream: StoredStream) -> str:
     if stream.sha256 is None:
         begin, end = steps.index('    echo "'), steps.index("2. Extract")
         steps = f"{steps[:begin]}{_NO_CHECKSUMS}\n\n{steps[end:]}"
-    programs = [name for name in ("age" if manifest.encrypted else "", manifest.compression) if name not in ("", "none")]
+    programs = [
+        name for name in ("age" if manifest.encrypted else "", manifest.compression) if name not in ("", "none")
+    ]
     begin, end = text.index("1. Check every file"), text.index('\n    rm -f "$DATADIR.new"')
     text = text[:begin] + steps.rstrip("\n") + text[end:]
     text = text.replace("    set -eu\n", (_IDENTITY if manifest.encrypted else "") + "    set -euo pipefail\n", 1)

@@ -13,9 +13,9 @@ from typing import Any
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup import info
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.access import open_repository
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.freshness import judge, parse_span
-from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.source import find, reading, request_of
 
 
@@ -28,12 +28,12 @@ def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
     request = request_of(params)
     if request is None:
         return {**info.run(params, ctx), "backups": [], "instances": [], "violations": []}
-    repository, instance = Repository(request["repository"]), request["instance"]
+    repository, instance = open_repository(params, ctx), request["instance"]
     entries = list(repository.entries(instance))
     listed = {
         "backups": _chains(entries),
         "instances": repository.instances(),
-        "violations": _judge(entries, params, repository.directory(instance), ctx),
+        "violations": _judge(entries, params, repository.place(instance), ctx),
     }
     if not entries or not (params["backup_id"] or params["before"] or params["verify"]):
         return {
@@ -45,7 +45,7 @@ def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
             "backup": None,
             **listed,
         }
-    entry = find(request)
+    entry = find(request, params, ctx)
     with reading(entry.data):
         return {**info.run({**params, "target_dir": entry.data}, ctx), **listed}
 

@@ -65,6 +65,13 @@ class Repository:
         """Return where the backups of one instance lie."""
         return os.path.join(self.root, instance)
 
+    def place(self, instance: str = "") -> str:
+        """Return what to call the repository, or the backups of one instance in it, in a message."""
+        return self.directory(instance) if instance else self.root
+
+    def fetch(self, entry: Entry) -> None:
+        """Bring what describes a backup to this host; nothing to do where it lies here."""
+
     def entries(self, instance: str) -> Iterator[Entry]:
         """Yield the backups of one instance, oldest first. What has no manifest is no backup, and is passed over."""
         for name in self._ids(instance):

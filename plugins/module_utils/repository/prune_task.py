@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive, probe
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.access import open_repository
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.freshness import parse_span
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository, instance_of
@@ -51,7 +52,7 @@ def rules_of(params: Mapping[str, Any]) -> Rules:
 def check(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
     """Decide, and remove nothing."""
     with ctx.phase("plan"):
-        repository, instance, rules = Repository(params["repository"]), instance_of(params), rules_of(params)
+        repository, instance, rules = open_repository(params, ctx), instance_of(params), rules_of(params)
         probe(params["state_dir"], repository.directory(instance), "prune")
         entries = list(repository.entries(instance))
         decisions, _order = _decide(repository, entries, rules)
@@ -67,7 +68,7 @@ def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
         MariabackupError: no rule is set, another prune is busy, or the disk refuses; everything that is left is whole.
     """
     with ctx.phase("plan"):
-        repository, instance, rules = Repository(params["repository"]), instance_of(params), rules_of(params)
+        repository, instance, rules = open_repository(params, ctx), instance_of(params), rules_of(params)
     with exclusive(params["state_dir"], repository.directory(instance), "prune"):
         with ctx.phase("plan"):
             entries = list(repository.entries(instance))
@@ -130,7 +131,7 @@ def _result(
     kept = [entry.id for entry in entries if entry.id not in removed]
     return {
         "changed": bool(removed),
-        "path": repository.directory(instance),
+        "path": repository.place(instance),
         "instance": instance,
         "decisions": [describe(decision) for decision in decisions],
         "removed": removed,

@@ -11,10 +11,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import DATA, MANIFEST, METADATA
+from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import directory_in_use
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.access import open_repository
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry, choose, read_entry
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository, instance_of
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream.rclone import is_remote
 
 
 def request_of(params: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -30,30 +33,34 @@ def request_of(params: Mapping[str, Any]) -> dict[str, Any] | None:
     if not params.get("repository"):
         return None
     return {
-        "repository": os.path.abspath(params["repository"]),
+        "repository": params["repository"]
+        if is_remote(params["repository"])
+        else os.path.abspath(params["repository"]),
         "instance": instance_of(params),
         "backup_id": params.get("backup_id") or "latest",
         "before": params.get("before"),
     }
 
 
-def find(request: Mapping[str, Any]) -> Entry:
-    """Return the backup of a request.
+def find(request: Mapping[str, Any], params: Mapping[str, Any], ctx: Context) -> Entry:
+    """Return the backup of a request; what describes it is on this host when this returns.
 
     Raises:
         MariabackupError: there is none.
     """
-    repository, instance = Repository(request["repository"]), str(request["instance"])
+    repository, instance = open_repository(params, ctx), str(request["instance"])
     entries = list(repository.entries(instance))
     if not entries:
         others = repository.instances()
         raise MariabackupError(
-            f"There is no backup of {instance} in {repository.root}.",
+            f"There is no backup of {instance} in {repository.place()}.",
             f"Set instance to one of {', '.join(others[:10])}."
             if others
             else "Correct repository, or take a backup first.",
         )
-    return choose(entries, str(request["backup_id"]), request["before"], repository.directory(instance))
+    entry = choose(entries, str(request["backup_id"]), request["before"], repository.place(instance))
+    repository.fetch(entry)
+    return entry
 
 
 def entry_of(target_dir: str) -> Entry | None:

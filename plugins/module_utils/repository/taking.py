@@ -22,13 +22,15 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_plan i
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_stream import take_stream
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive, probe
-from ansible_collections.dba.mariabackup.plugins.module_utils.repository import configuration, instructions
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository import configuration, instructions, remote
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.access import open_repository
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository, instance_of
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream.rclone import is_remote
 
 
 def check(params: Mapping[str, Any], ctx: Context, server: ServerKnowledge | None = None) -> dict[str, Any]:
     """Plan for check mode; see ``take.check``."""
-    repository, instance = Repository(params["repository"]), instance_of(params)
+    repository, instance = open_repository(params, ctx), instance_of(params)
     existing = _young_enough(repository, instance, params)
     if existing is not None:
         return {"changed": False, **existing, "plan": []}
@@ -38,7 +40,7 @@ def check(params: Mapping[str, Any], ctx: Context, server: ServerKnowledge | Non
 
 def run(params: Mapping[str, Any], ctx: Context, server: ServerKnowledge | None = None) -> dict[str, Any]:
     """Take a backup into the repository; see ``take.run``. What runs that died have left there is removed first."""
-    repository, instance = Repository(params["repository"]), instance_of(params)
+    repository, instance = open_repository(params, ctx), instance_of(params)
     existing = _young_enough(repository, instance, params)
     if existing is not None:
         return {"changed": False, **existing, "log_path": ctx.log_path}
@@ -64,7 +66,11 @@ def _destination(
     def beside(manifest: Manifest) -> Mapping[str, str]:
         variables = server.variables if server else {}
         return {
-            instructions.NAME: instructions.restore_text(manifest, place.unit),
+            instructions.NAME: instructions.restore_text(
+                manifest,
+                place.unit,
+                remote.join(repository.place(instance), identity) if is_remote(repository.place()) else None,
+            ),
             # With it, a server that is lost can be built anew.
             configuration.NAME: configuration.describe(variables, configuration.option_files()),
         }

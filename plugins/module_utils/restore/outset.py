@@ -117,7 +117,7 @@ def with_source(params: Mapping[str, Any], ctx: Context, host: Host) -> dict[str
         # Nothing holds a backup for a run that was killed. When prune has removed it, a run that begins anew takes another.
         if os.path.isdir(path) or resume.decide(standing(unfinished, host)) != resume.DISCARD:
             return {**params, "target_dir": path, "_request": request}
-    path = os.path.realpath(sources.find(request).data)
+    path = os.path.realpath(sources.find(request, params, ctx).data)
     return {**params, "target_dir": path, "_request": request}
 
 

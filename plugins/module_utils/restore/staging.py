@@ -12,7 +12,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import IGNORED_DIRECTORIES, MOVED_MARKER
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import Manifest, manifest_path, read_manifest
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
+    Manifest,
+    manifest_path,
+    read_manifest,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import METADATA_FILES
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.prepare import prepare_directory
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import inspect_backup

@@ -21,7 +21,7 @@ _NAME = "age"
 _AGE_KEY = re.compile(r"age1(?:[a-z0-9.+_-]+1)?[02-9ac-hj-np-z]{38,}")
 _SSH_KEY = re.compile(r"(ssh-ed25519|ssh-rsa) ([A-Za-z0-9+/]+={0,2})(?: .*)?")
 _SECRET = re.compile(r"AGE-SECRET-KEY-|AGE-PLUGIN-|PRIVATE KEY", re.IGNORECASE)
-_ERROR = re.compile(r"age: error: (.*)")
+_ERROR = re.compile(r"^(?:age: error|Error): (.*)")  # before 1.0 it did not say its name
 # What age says after "age: error: ", and what that means. Collected from runs of 1.1 and from its source.
 _KNOWN = (
     (

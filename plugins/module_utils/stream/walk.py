@@ -23,6 +23,7 @@ import ctypes
 import errno
 import json
 import os
+import signal
 import struct
 import sys
 from collections.abc import Collection
@@ -192,6 +193,8 @@ def main(report: str, keep: Collection[str]) -> int:
 
     The report is there only when the stream is whole. Kept files are in it as text, as the file system's names are encoded.
     """
+    # Python ignores it, and then this program would look like the cause where its neighbour has died.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         found = walk(0, 1, keep)
     except (StreamError, OSError) as error:

@@ -37,6 +37,10 @@ INSTANCE = "db 1 \u00fc'\"-"
 Store = Callable[..., Path]
 
 
+def _context(tmp_path: Path) -> Context:
+    return Context(str(tmp_path), str(tmp_path), check_mode=True)
+
+
 def manifest(number: int, **changes: Any) -> Manifest:
     """Return a manifest; ``number`` is its day in November."""
     values: dict[str, Any] = {
@@ -155,7 +159,7 @@ def test_which_backup_is_meant(store: Store, tmp_path: Path, backup_id: str, bef
     for number in (5, 6, 7):
         store(number)
     request = {"repository": str(tmp_path), "instance": INSTANCE, "backup_id": backup_id, "before": before}
-    assert find(request).id == manifest(expected).id
+    assert find(request, request, _context(tmp_path)).id == manifest(expected).id
 
 
 @pytest.mark.parametrize(
@@ -172,7 +176,7 @@ def test_no_such_backup(store: Store, tmp_path: Path, changes: dict[str, str], t
     store(5)
     request = {"repository": str(tmp_path), "instance": INSTANCE, "backup_id": "latest", "before": None, **changes}
     with pytest.raises(MariabackupError) as caught:
-        find(request)
+        find(request, request, _context(tmp_path))
     assert re.search(text, str(caught.value))
 
 

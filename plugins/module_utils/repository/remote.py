@@ -1,0 +1,223 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A repository in remote storage: the same layout as a local one, streams only, with the manifest uploaded last.
+
+A remote has no renames and no locks. So a backup is what has a manifest, and everything else about it is there before. The small
+files (manifests, and of a backup that is used its metadata) are mirrored on the host, and all that reads a local repository reads the
+mirror; the stream alone is read where it lies. A stream goes up while it is made, and comes down while it is extracted: no copy of it is
+ever stored on the host.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.ids import is_id, time_of
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
+    FILE_LIST,
+    MANIFEST,
+    METADATA,
+    Manifest,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.remote_record import (
+    NAME,
+    RemoteRecord,
+    read_record,
+    write_record,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.workplace import Workplace
+from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import make_private_dirs, path_key
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream.programs import Filter
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream.rclone import Rclone
+
+# An upload that is older than this and has no manifest is nobody's any more.
+_ABANDONED = timedelta(days=2)
+
+
+class RemoteRepository(Repository):
+    """A remote of rclone, ``NAME:path``.
+
+    Args:
+        root: the remote.
+        rclone: with the configuration that names it.
+        mirror: a private directory of this host for the small files; made when it is needed.
+    """
+
+    def __init__(self, root: str, rclone: Rclone, mirror: str) -> None:
+        super().__init__(os.path.join(mirror, path_key(root)))
+        self.remote = root
+        self._rclone = rclone
+
+    def place(self, instance: str = "") -> str:
+        return join(self.remote, instance) if instance else self.remote
+
+    def instances(self) -> list[str]:
+        return [name for name in self._rclone.directories(self.remote) if not name.startswith(".")]
+
+    def entries(self, instance: str) -> Iterator[Entry]:
+        self._refresh(instance)
+        yield from super().entries(instance)
+
+    def newest_id(self, instance: str) -> str | None:
+        names = [name for name in self._rclone.directories(self.place(instance)) if is_id(name)]
+        return max([*names, super().newest_id(instance) or ""]) or None
+
+    def workplace(self, instance: str, backup_id: str, *, stream: bool = False) -> Workplace:
+        if not stream:
+            raise MariabackupError(
+                f"{self.remote} is remote storage, which holds streams only.", "Set format to stream."
+            )
+        unit = os.path.join(self.directory(instance), backup_id)
+        return RemoteWorkplace(unit, join(self.place(instance), backup_id), self._rclone)
+
+    def fetch(self, entry: Entry) -> None:
+        """Bring what describes a backup to this host: the list of its files, and its metadata."""
+        record = read_record(entry.path)
+        if record is None:
+            return
+        names = [name for name in record.files if name == FILE_LIST or name.startswith(f"{METADATA}/")]
+        missing = [name for name in names if _size(os.path.join(entry.path, name)) != record.files[name]]
+        if missing:
+            self._rclone.fetch(record.url, entry.path, missing)
+
+    def remove_leftovers(self, instance: str, ctx: Context) -> None:
+        super().remove_leftovers(instance, ctx)
+        now = datetime.now(timezone.utc)
+        for name, files in self._units(instance).items():
+            if MANIFEST in files or now - time_of(name) < _ABANDONED:
+                continue
+            url = join(self.place(instance), name)
+            try:
+                self._rclone.purge(url)
+            except MariabackupError as error:
+                ctx.warn(f"{url}, an upload that died, cannot be removed: {error.cause}")
+            else:
+                ctx.log(f"removed {url}, an upload that died")
+
+    def remove(self, entry: Entry) -> bool:
+        """Remove a backup; without its manifest it is none any more, whatever happens to the rest."""
+        if self.in_use(entry):
+            return False
+        url = join(self.place(os.path.basename(os.path.dirname(entry.path))), entry.id)
+        self._rclone.remove_file(join(url, MANIFEST))
+        shutil.rmtree(entry.path)
+        self._rclone.purge(url)
+        return True
+
+    def _units(self, instance: str) -> dict[str, dict[str, int]]:
+        """Return the size of every file that we know how to name, by its path in the backup's directory, for each id."""
+        found: dict[str, dict[str, int]] = {}
+        for file in self._rclone.files(self.place(instance)):
+            name, _slash, rest = file.path.partition("/")
+            parts = rest.split("/")
+            known = len(parts) == 1 or (len(parts) == 2 and parts[0] == METADATA)
+            if is_id(name) and rest and known and not any(part in ("", ".", "..") for part in parts):
+                found.setdefault(name, {})[rest] = file.size
+        return found
+
+    def _refresh(self, instance: str) -> None:
+        """Bring the mirror to what the remote holds."""
+        top = self.directory(instance)
+        units = {name: files for name, files in self._units(instance).items() if MANIFEST in files}
+        if units:
+            make_private_dirs(top)
+        elif not os.path.isdir(top):
+            return
+        with _alone(top):
+            for name in self._ids(instance):
+                if name not in units:
+                    shutil.rmtree(os.path.join(top, name), ignore_errors=True)
+            missing = [
+                name for name in units if _size(os.path.join(top, name, MANIFEST)) != units[name][MANIFEST]
+            ]  # fmt: skip
+            if missing:
+                self._rclone.fetch(self.place(instance), top, [f"{name}/{MANIFEST}" for name in missing])
+            for name, files in units.items():
+                unit = os.path.join(top, name)
+                if name in missing or not os.path.exists(os.path.join(unit, NAME)):
+                    write_record(unit, RemoteRecord(join(self.place(instance), name), files))
+
+
+class RemoteWorkplace(Workplace):
+    """A place whose stream goes up while it is made; what describes it follows, and the manifest last.
+
+    Args:
+        unit: the backup's directory in the mirror.
+        url: its directory in the remote.
+    """
+
+    def __init__(self, unit: str, url: str, rclone: Rclone) -> None:
+        super().__init__(unit, METADATA)
+        self.url = url
+        self._rclone = rclone
+
+    def open_stream(self, name: str, expected_bytes: int) -> int | Filter:
+        return self._rclone.writer(join(self.url, name), expected_bytes)
+
+    def _publish(self, manifest: Manifest | None) -> None:
+        local = _files_below(self.work)
+        self._rclone.store(self.work, self.url, [name for name in local if name != MANIFEST])
+        expected = {name: size for name, size in local.items() if name != MANIFEST}
+        if manifest is not None and manifest.stream is not None:
+            expected[manifest.stream.file] = manifest.stream.size
+        arrived = {file.path: file.size for file in self._rclone.files(self.url)}
+        wrong = [name for name, size in expected.items() if arrived.get(name) != size]
+        if wrong:
+            raise MariabackupError(
+                f"{', '.join(wrong)} did not arrive whole in {self.url}.",
+                "Look at the storage, then run the task again.",
+            )
+        write_record(self.work, RemoteRecord(self.url, {**expected, MANIFEST: local[MANIFEST]}))
+        self._rclone.store(self.work, self.url, [MANIFEST])
+
+    def discard(self) -> None:
+        if self._fd is not None:
+            self._purge()
+        super().discard()
+
+    def _purge(self) -> None:
+        """Remove what an upload has left; a host may have no right to do that, and then it stays without a manifest."""
+        with contextlib.suppress(MariabackupError):
+            self._rclone.purge(self.url)
+
+
+def join(url: str, name: str) -> str:
+    """Append a name to a remote path."""
+    return f"{url}{name}" if url.endswith((":", "/")) else f"{url}/{name}"
+
+
+@contextlib.contextmanager
+def _alone(directory: str) -> Iterator[None]:
+    """One job at a time brings a mirror up to date."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _size(path: str) -> int | None:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return None
+
+
+def _files_below(directory: str) -> dict[str, int]:
+    found = {}
+    for top, _directories, names in os.walk(directory):
+        for name in names:
+            path = os.path.join(top, name)
+            found[os.path.relpath(path, directory)] = os.stat(path).st_size
+    return found

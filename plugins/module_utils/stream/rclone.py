@@ -1,0 +1,195 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Remote storage, whichever it is, through the program rclone: lists, small files, and streams that nobody stores in between.
+
+Its configuration is a file of mode 0600, never a part of an argument list.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream.programs import Filter, find_program
+
+# NAME:path, as rclone has it. A local directory is an absolute path.
+_REMOTE = re.compile(r"[A-Za-z0-9_.+@-][A-Za-z0-9_.+@ -]*:.*")
+# S3 takes 10,000 parts of at least 5 MiB each; of a stream rclone does not know the length, so it cannot choose for itself.
+_PARTS = 9_000
+_SMALLEST_PART = 5 << 20
+_MIB = 1 << 20
+_NOT_FOUND = (3, 4)
+_TIMEOUT = 3600
+_OPTIONS = ("--ask-password=false", "--contimeout=30s", "--timeout=5m", "--low-level-retries=5", "--stats=0")
+# What rclone says, and what to do about it.
+_KNOWN = (
+    (
+        re.compile(r"didn't find section in config file|couldn't find configuration section", re.IGNORECASE),
+        "Correct repository, or put the remote into the file rclone_config.",
+    ),
+    (
+        re.compile(r"connection refused|no such host|i/o timeout|network is unreachable|no route to host|EOF", re.IGNORECASE),
+        "See that the storage answers from this host, then run the task again.",
+    ),
+    (
+        re.compile(r"AccessDenied|Forbidden|InvalidAccessKey|SignatureDoesNotMatch|permission denied|\b40[13]\b", re.IGNORECASE),
+        "Correct the credentials in rclone_config, or what they are allowed.",
+    ),
+    (re.compile(r"NoSuchBucket", re.IGNORECASE), "Make the bucket, or correct repository."),
+    (
+        re.compile(r"no space left|quota|InsufficientStorage|XMinioStorageFull", re.IGNORECASE),
+        "Make room in the storage, then run the task again.",
+    ),
+)  # fmt: skip
+
+
+def is_remote(repository: str) -> bool:
+    """Tell whether a repository is a remote of rclone, ``NAME:path``, and not a directory of this host."""
+    return bool(_REMOTE.fullmatch(repository))
+
+
+def part_size(expected_bytes: int) -> int:
+    """Return how large the parts of an upload have to be, in bytes, so that a stream of that length fits into their number.
+
+    Args:
+        expected_bytes: about how long it will be; a fifth more is allowed for.
+    """
+    needed = -(-expected_bytes * 6 // 5 // _PARTS)
+    return max(_SMALLEST_PART, -(-needed // _MIB) * _MIB)
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file of a remote: its path below what was listed, its size in bytes, and when it was written (ISO 8601)."""
+
+    path: str
+    size: int
+    modified: str
+
+
+class Rclone:
+    """rclone with one configuration.
+
+    Args:
+        config: the configuration file; None for rclone's own place, which is the account's ``~/.config/rclone``.
+
+    Raises:
+        MariabackupError: rclone is not installed, or the file is missing or open to others.
+    """
+
+    def __init__(self, config: str | None) -> None:
+        self._program = find_program("rclone", "rclone")
+        self._config = config
+        if config is not None:
+            _check_config(config)
+
+    def argv(self, *arguments: str) -> tuple[str, ...]:
+        """Return a command line of rclone."""
+        config = (f"--config={self._config}",) if self._config else ()
+        return (self._program, *arguments[:1], *config, *_OPTIONS, *arguments[1:])
+
+    def reader(self, where: str) -> Filter:
+        """Return the program that writes a stored file to its stdout."""
+        return Filter("rclone cat", self.argv("cat", "--", where))
+
+    def writer(self, where: str, expected_bytes: int) -> Filter:
+        """Return the program that stores its stdin as one file; see ``part_size``."""
+        size = f"{part_size(expected_bytes)}B"
+        return Filter(
+            "rclone rcat", self.argv("rcat", f"--s3-chunk-size={size}", "--s3-upload-concurrency=2", "--", where)
+        )
+
+    def files(self, where: str) -> list[RemoteFile]:
+        """Return every file below ``where``; none where there is nothing."""
+        found = self._list(where, "--recursive", "--files-only")
+        return [RemoteFile(entry["Path"], int(entry["Size"]), str(entry["ModTime"])) for entry in found]
+
+    def directories(self, where: str) -> list[str]:
+        """Return the names of the directories in ``where``."""
+        return sorted(entry["Name"] for entry in self._list(where, "--dirs-only"))
+
+    def _list(self, where: str, *options: str) -> list[dict[str, Any]]:
+        done = self._run("lsjson", *options, "--no-mimetype", "--", where, accept=_NOT_FOUND)
+        try:
+            found = json.loads(done.stdout or "[]") if done.returncode == 0 else []
+        except ValueError:
+            raise MariabackupError(f"rclone's list of {where} cannot be read.", "Try a newer rclone.") from None
+        return [entry for entry in found if isinstance(entry, dict)]
+
+    def fetch(self, where: str, directory: str, names: Iterable[str]) -> None:
+        """Copy files below ``where`` into a local directory, under their names."""
+        self._run(
+            "copy", "--files-from-raw=-", "--no-traverse", "--ignore-times", "--", where, directory, text="\n".join(names)
+        )  # fmt: skip
+
+    def store(self, directory: str, where: str, names: Iterable[str]) -> None:
+        """Copy files of a local directory to below ``where``, under their names; rclone compares sizes and checksums."""
+        self._run(
+            "copy", "--files-from-raw=-", "--no-traverse", "--ignore-times", "--", directory, where, text="\n".join(names)
+        )  # fmt: skip
+
+    def remove_file(self, where: str) -> None:
+        """Remove one file; nothing happens when it is not there."""
+        self._run("deletefile", "--", where, accept=_NOT_FOUND)
+
+    def purge(self, where: str) -> None:
+        """Remove a directory with all that is in it; nothing happens when it is not there."""
+        self._run("purge", "--", where, accept=_NOT_FOUND)
+
+    def _run(
+        self, *arguments: str, text: str | None = None, accept: tuple[int, ...] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        argv = self.argv(*arguments)
+        try:
+            done = subprocess.run(
+                argv, input=text, stdin=None if text is not None else subprocess.DEVNULL, capture_output=True, text=True,
+                errors="replace", check=False, timeout=_TIMEOUT, env={**os.environ, "LC_ALL": "C"},
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise MariabackupError(
+                f"rclone {arguments[0]} of {arguments[-1]} did not end within {_TIMEOUT} s.", "Look at the storage."
+            ) from None
+        if done.returncode != 0 and done.returncode not in accept:
+            raise failure(argv, done.returncode, done.stderr)
+        return done
+
+
+def failure(argv: Iterable[str], rc: int, stderr: str) -> MariabackupError:
+    """Make the error of a run of rclone from its words."""
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    said = next((line for line in reversed(lines) if "ERROR" in line or "Fatal" in line or "Failed" in line), "")
+    said = re.sub(r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ", "", said or (lines[-1] if lines else "it said nothing"))
+    said = re.sub(r"^(ERROR|CRITICAL|NOTICE)\s*:\s*", "", said).strip().rstrip(".")
+    action = next(
+        (advice for pattern, advice in _KNOWN if pattern.search(stderr)), "Mend what it says, then run the task again."
+    )
+    return MariabackupError(f"rclone failed: {said}.", action, cmd=list(argv), rc=rc, log_tail=lines[-10:])
+
+
+def _check_config(path: str) -> None:
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise MariabackupError(
+            f"The rclone configuration {path} cannot be read: {error.strerror}.", "Correct rclone_config."
+        ) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise MariabackupError(f"The rclone configuration {path} is not a file.", "Correct rclone_config.")
+    if status.st_mode & 0o077:
+        raise MariabackupError(
+            f"The rclone configuration {path} is open to others: its mode is {stat.S_IMODE(status.st_mode):04o}.",
+            f"Close it (chmod 0600 {path}), and replace the secrets in it if others may have read them.",
+        )
+
+
+def from_params(params: Mapping[str, Any]) -> Rclone:
+    """Return rclone as the options of a module configure it."""
+    return Rclone(params.get("rclone_config"))
