@@ -161,12 +161,12 @@ EXAMPLES = r"""
 
 - name: Take it as one file, compressed, and encrypted for a key that only the restoring host has
   dba.mariabackup.backup:
-    repository: /srv/repository
+    repository: /srv/streams
     config_file: /etc/mariabackup.cnf
     format: stream
     compression: zstd
     encryption_recipients:
-      - "{{ backup_key }}"
+      - age1fd8zvnmkrl79rrl2yscyfru7r3ppvujd2y6czgplxst48ls7ps3ssqjs6h
 """
 
 RETURN = r"""

@@ -279,6 +279,23 @@ action:
   returned: failure
   type: str
   sample: Use another backup.
+cmd:
+  description: The command that failed.
+  returned: failure, when a program failed
+  type: list
+  elements: str
+  sample: [/usr/bin/rclone, lsjson]
+rc:
+  description: The return code of RV(cmd).
+  returned: failure, when a program failed
+  type: int
+  sample: 1
+log_tail:
+  description: The last lines of what it said.
+  returned: failure, when a program failed
+  type: list
+  elements: str
+  sample: ["Failed to lsjson"]
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -32,9 +32,14 @@ options:
   repository:
     description:
       - A directory on the managed host that holds the backups of one or many servers,
-        as C(<repository>/<instance>/<backup id>/).
+        as C(<repository>/<instance>/<backup id>/); or a remote of C(rclone). A restore that runs on another host does not keep
+        a backup in remote storage from being removed; it fails then, and its server goes on with its old data.
     type: path
     required: true
+  rclone_config:
+    description:
+      - The configuration file of C(rclone) on the managed host that names the remote of O(repository), mode C(0600).
+    type: path
   instance:
     description:
       - Whose backups are meant. The default is what C(hostname) prints on the managed host.
@@ -171,6 +176,23 @@ action:
   returned: failure
   type: str
   sample: Set at least one of keep_last, keep_within, keep_daily and so on.
+cmd:
+  description: The command that failed.
+  returned: failure, when a program failed
+  type: list
+  elements: str
+  sample: [/usr/bin/rclone, lsjson]
+rc:
+  description: The return code of RV(cmd).
+  returned: failure, when a program failed
+  type: int
+  sample: 1
+log_tail:
+  description: The last lines of what it said.
+  returned: failure, when a program failed
+  type: list
+  elements: str
+  sample: ["Failed to lsjson"]
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -183,6 +205,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "repository": {"type": "path", "required": True},
+            "rclone_config": {"type": "path"},
             "instance": {"type": "str"},
             "keep_last": {"type": "int", "default": 0},
             "keep_within": {"type": "str"},

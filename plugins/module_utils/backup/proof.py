@@ -249,7 +249,7 @@ def _inspect(
         return
     if proof.manifest is not None and stream is not None:
         # What it holds is proven when it is extracted.
-        _compare(proof, proof.manifest, False, None, None)
+        _compare(proof, proof.manifest, False, threads, None)
         return
     proof.problems += innodb_problems(path, proof.inventory, meta)
     problems, proof.warnings = tables_problems(path, proof.inventory)

@@ -95,6 +95,7 @@ def take_stream(
     with ctx.phase("backup"):
         passed = _pass(planned, params, ctx, name, report)
     with ctx.phase("verify"):
+        place.stream_is_stored()
         found = read_json(report)
         if found is None:
             raise MariabackupError("The stream was not looked at to its end.", _AGAIN)

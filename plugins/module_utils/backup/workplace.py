@@ -195,6 +195,9 @@ class Workplace:
         del expected_bytes
         return os.open(os.path.join(self.work, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
+    def stream_is_stored(self) -> None:
+        """Note where a stream lies that went elsewhere; nothing to do for a file."""
+
     @property
     def _manifest(self) -> str:
         """Where the manifest is written: it must not show before its directory does."""

@@ -25,6 +25,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.server.options imp
     option_file_args,
     read_options,
 )
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream.rclone import is_remote
 
 Operation = Callable[[dict[str, Any], Context], dict[str, Any]]
 
@@ -59,6 +60,10 @@ def _require_repository(params: Mapping[str, Any]) -> None:
     if params["format"] == "stream" and not params["repository"]:
         raise MariabackupError(
             "A stream lies in a repository, beside what describes it.", "Set repository instead of target_dir."
+        )
+    if params["repository"] and is_remote(params["repository"]) and params["format"] != "stream":
+        raise MariabackupError(
+            f"{params['repository']} is remote storage, which holds streams only.", "Set format to stream."
         )
     check_options(params)
 

@@ -73,10 +73,7 @@ class RemoteRepository(Repository):
         return max([*names, super().newest_id(instance) or ""]) or None
 
     def workplace(self, instance: str, backup_id: str, *, stream: bool = False) -> Workplace:
-        if not stream:
-            raise MariabackupError(
-                f"{self.remote} is remote storage, which holds streams only.", "Set format to stream."
-            )
+        del stream  # it holds nothing else
         unit = os.path.join(self.directory(instance), backup_id)
         return RemoteWorkplace(unit, join(self.place(instance), backup_id), self._rclone)
 
@@ -164,8 +161,11 @@ class RemoteWorkplace(Workplace):
     def open_stream(self, name: str, expected_bytes: int) -> int | Filter:
         return self._rclone.writer(join(self.url, name), expected_bytes)
 
+    def stream_is_stored(self) -> None:
+        write_record(self.work, RemoteRecord(self.url, {file.path: file.size for file in self._rclone.files(self.url)}))
+
     def _publish(self, manifest: Manifest | None) -> None:
-        local = _files_below(self.work)
+        local = {name: size for name, size in _files_below(self.work).items() if name != NAME}
         self._rclone.store(self.work, self.url, [name for name in local if name != MANIFEST])
         expected = {name: size for name, size in local.items() if name != MANIFEST}
         if manifest is not None and manifest.stream is not None:

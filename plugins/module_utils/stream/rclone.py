@@ -40,7 +40,10 @@ _KNOWN = (
         "See that the storage answers from this host, then run the task again.",
     ),
     (
-        re.compile(r"AccessDenied|Forbidden|InvalidAccessKey|SignatureDoesNotMatch|permission denied|\b40[13]\b", re.IGNORECASE),
+        re.compile(
+            r"AccessDenied|Forbidden|InvalidAccessKey|SignatureDoesNotMatch|permission denied|unable to authenticate|\b40[13]\b",
+            re.IGNORECASE,
+        ),
         "Correct the credentials in rclone_config, or what they are allowed.",
     ),
     (re.compile(r"NoSuchBucket", re.IGNORECASE), "Make the bucket, or correct repository."),

@@ -140,7 +140,7 @@ def mask(argv: Sequence[str]) -> list[str]:
     shown = []
     for argument in argv:
         name, separator, _value = argument.partition("=")
-        secret = separator and name.startswith("--") and "password" in name
+        secret = separator and name.startswith("--") and "password" in name and name != "--ask-password"
         shown.append(f"{name}=********" if secret else argument)
     return shown
 

@@ -1,0 +1,173 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Repositories in remote storage: S3 on one lab host, SFTP on it too; streams go up while they are made and come down into staging."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.integration.harness.faults import TOOL, frozen, kill_program, kill_runner, wait_program
+from tests.integration.harness.server import Server, show
+from tests.integration.harness.storage import CONFIG, FOLDER, Storage
+
+REMOTE = "store:backups"
+WHERE = {"repository": REMOTE, "rclone_config": CONFIG}
+INTO = {**WHERE, "format": "stream", "compression": "zstd"}
+BACK: dict[str, Any] = {**WHERE, "existing_data": "delete"}
+IDENTITY = "/root/test-identity"
+
+pytestmark = pytest.mark.suites("trixie")
+
+
+@pytest.fixture
+def storage(server: Server, take: Callable[..., Server]) -> Storage:
+    """The storage, on a host of its own, and known to the server."""
+    found = Storage(take("bookworm", start=False, data=False))
+    found.configure(server)
+    return found
+
+
+def _listed(server: Server, **options: Any) -> list[dict[str, Any]]:
+    return list(server.succeed("backup_info", **{**WHERE, **options})["backups"])
+
+
+def _key(server: Server) -> str:
+    server.run(f"rm -f {IDENTITY}; age-keygen -o {IDENTITY} 2>/dev/null; chmod 0600 {IDENTITY}")
+    return server.out(["age-keygen", "-y", IDENTITY])
+
+
+def _nothing_stored_here(server: Server) -> None:
+    """No stream has touched the host's disk."""
+    assert server.out("find / -xdev -name 'backup.mbstream*' -not -path '/proc/*' 2>/dev/null || true") == ""
+    assert int(server.out("du -s --block-size=1M /var/lib/mariabackup | cut -f1")) < 20
+
+
+@pytest.mark.suites("trixie", "bullseye")
+def test_s3(server: Server, storage: Storage) -> None:
+    """Up and down, encrypted: listed, verified, restored by its time and as the newest, pruned; only small files are on the host."""
+    instance = server.out("hostname")
+    planned = server.succeed("backup", check=True, **INTO)
+    assert planned["changed"]
+    assert storage.names(server, REMOTE) == []
+    first = server.succeed("backup", **INTO, encryption_recipients=[_key(server)], label="first")
+    names = storage.names(server, f"{REMOTE}/{instance}/{first['id']}")
+    assert [name for name in names if "/" not in name] == [
+        "RESTORE.txt", "backup.mbstream.zst.age", "configuration.json", "files.json", "manifest.json"
+    ]  # fmt: skip
+    assert first["stored_bytes"] > 5 << 20, "the upload had one part only"
+    _nothing_stored_here(server)
+    server.dataset("change")
+    changed = server.snapshot()
+    second = server.succeed("backup", **INTO)
+    assert [entry["label"] for entry in _listed(server)] == ["first", None]
+    server.fail("restore", "is encrypted", backup_id=first["id"], **BACK)
+    found = server.succeed("backup_info", backup_id=first["id"], verify=True, identity_file=IDENTITY, **WHERE)
+    assert (found["valid"], found["verified"]) == (True, "stream"), show(found)
+    options = {"before": found["backup"]["created"], "identity_file": IDENTITY}
+    planned = server.succeed("restore", check=True, **options, **BACK)
+    assert planned["backup_id"] == first["id"]
+    result = server.succeed("restore", **options, **BACK)
+    assert (result["backup_id"], result["method"]) == (first["id"], "stream")
+    server.assert_seeded()
+    assert server.succeed("restore", **BACK)["backup_id"] == second["id"]
+    assert server.snapshot()["tables"] == changed["tables"]
+    _nothing_stored_here(server)
+    decided = server.succeed("prune", check=True, keep_last=1, **WHERE)
+    assert decided["removed"] == [first["id"]]
+    assert len(_listed(server)) == 2
+    assert server.succeed("prune", keep_last=1, **WHERE)["removed"] == [first["id"]]
+    assert not any(first["id"] in name for name in storage.names(server, REMOTE))
+    assert [entry["id"] for entry in _listed(server)] == [second["id"]]
+
+
+def test_sftp_and_another_host(server: Server, storage: Storage, take: Callable[..., Server]) -> None:
+    """SFTP, and a restore on a host that never saw the backup: by instance, and by hand with RESTORE.txt."""
+    where = {"repository": f"shell:{FOLDER}", "rclone_config": CONFIG}
+    taken = server.succeed("backup", **where, format="stream", compression="lz4")
+    other = take("trixie", start=True)
+    assert other.name != server.name
+    storage.configure(other)
+    other.dataset("change")
+    other.fail("restore", "There is no backup of", server.out("hostname"), existing_data="delete", **where)
+    instance = server.out("hostname")
+    assert other.succeed("restore", existing_data="delete", instance=instance, **where)["backup_id"] == taken["id"]
+    other.assert_seeded()
+    other.dataset("change")
+    text = storage.host.host.get(f"{FOLDER}/{instance}/{taken['id']}/RESTORE.txt")
+    script = "".join(line[4:] for line in text.splitlines(keepends=True) if line.startswith("    "))
+    done = other.run(["env", f"RCLONE_CONFIG={CONFIG}", "bash", "-c", script], check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    other.assert_seeded()
+
+
+def test_storage_that_fails(server: Server, storage: Storage) -> None:
+    """Not reachable, wrong key, no such remote, an open configuration, a connection that is lost: named, and nothing is left."""
+    server.fail("backup", "holds streams only", "format", **WHERE)
+    server.run(f"chmod 0644 {CONFIG}")
+    server.fail("backup", "open to others", **INTO)
+    server.run(f"chmod 0600 {CONFIG}")
+    server.fail("backup", "rclone", "Correct repository", **{**INTO, "repository": "nowhere:backups"})
+    server.run(
+        "mv /root/test-sftp /root/test-right && ssh-keygen -q -t ed25519 -N '' -f /root/test-sftp <<< y >/dev/null"
+    )
+    server.fail("backup", "rclone failed", "credentials", **{**INTO, "repository": f"shell:{FOLDER}"})
+    server.run("mv /root/test-right /root/test-sftp")
+    running = server.start_module("backup", throttle=1, **INTO)
+    with frozen(server, wait_program(server, TOOL)):
+        storage.stop()
+    result = running.result()
+    assert result.get("failed"), show(result)
+    assert "rclone" in result["msg"], show(result)
+    server.fail("backup_info", "rclone failed", "answers from this host", **WHERE)
+    storage.start()
+    assert _listed(server) == []
+    server.succeed("backup", **INTO)
+    pid = server.server_pid()
+    storage.stop()
+    server.fail("restore", "rclone failed", **BACK)
+    assert server.server_pid() == pid
+    server.assert_seeded()
+
+
+def test_kills_and_damage(server: Server, storage: Storage) -> None:
+    """kill -9 in the middle of an upload: no backup, and the next one works; what lies in the storage damaged is refused."""
+    instance = server.out("hostname")
+    where = {"repository": f"shell:{FOLDER}", "rclone_config": CONFIG}
+    into = {**where, "format": "stream", "compression": "zstd"}
+    for names in (("rclone",), TOOL):
+        running = server.start_module("backup", throttle=1, **into)
+        wait_program(server, TOOL)
+        if names == TOOL:
+            with frozen(server, wait_program(server, TOOL)):
+                kill_runner(server)
+        else:
+            kill_program(server, names)
+        assert running.result().get("failed")
+        assert _listed(server, **where) == []
+    # What nobody could remove, from a run that died long ago.
+    old = "20200101T000000Z-aaaaaa"
+    storage.host.run(f"mkdir -p {FOLDER}/{instance}/{old} && echo x > {FOLDER}/{instance}/{old}/backup.mbstream")
+    taken = server.succeed("backup", **into)
+    assert [entry["id"] for entry in _listed(server, **where)] == [taken["id"]]
+    assert not storage.host.exists(f"{FOLDER}/{instance}/{old}")
+    unit = f"{FOLDER}/{instance}/{taken['id']}"
+    server.dataset("change")
+    changed = server.snapshot()
+    for damage, text in (
+        (f"printf x | dd of={unit}/backup.mbstream.zst bs=1 seek=100000 conv=notrunc status=none", "altered"),
+        (f"truncate -s -1 {unit}/backup.mbstream.zst", "in the manifest"),
+        (f"rm {unit}/backup.mbstream.zst", "is missing"),
+    ):
+        storage.host.run(damage)
+        server.run("rm -rf /var/lib/mariabackup/remotes")
+        server.fail("restore", text, **where, existing_data="delete")
+        found = server.run_module("backup_info", backup_id=taken["id"], verify=True, **where)
+        assert found.get("failed") or not found["valid"], show(found)
+        assert server.snapshot() == changed
+    storage.host.run(f"rm {unit}/manifest.json")
+    server.fail("restore", "There is no backup", **where, existing_data="delete")
+    assert _listed(server, **where) == []
