@@ -18,6 +18,8 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.errors import Mari
 def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
     """Examine ``target_dir``; with ``verify`` every file is read and compared with the manifest.
 
+    With ``_increment`` it has to be an increment, and the caller looks at what it is built on.
+
     A directory that is missing or no backup is an answer, not a failure.
     """
     path = os.path.abspath(params["target_dir"])
@@ -30,7 +32,12 @@ def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
         except MariabackupError as error:
             problems.append(error.cause)
             manifest = None
-        proof = inspect_backup(path, manifest=manifest, verify_checksums=params["verify"])
+        proof = inspect_backup(
+            path,
+            manifest=manifest,
+            verify_checksums=params["verify"],
+            as_increment=bool(params.get("_increment")),
+        )
     problems += [problem.text for problem in proof.problems]
     for warning in proof.warnings:
         ctx.warn(warning)

@@ -13,6 +13,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any, Callable
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.apply import apply_increments
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.chain import FULL
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.hashing import hash_tree
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
     FileEntry,
@@ -56,6 +58,12 @@ CopyTree = Callable[[str, str], Any]
 
 @dataclass
 class _Plan:
+    """What is going to be done.
+
+    ``source``, ``proof`` and ``manifest`` are those of the backup, or of the full one at the root of an increment's chain.
+    ``meta`` and ``last`` are those of the last increment then.
+    """
+
     source: str
     proof: Proof
     meta: BackupMetadata
@@ -64,6 +72,15 @@ class _Plan:
     place: Workplace | None
     resumed: bool
     needed: bool
+    increments: tuple[Proof, ...] = ()
+
+    @property
+    def last(self) -> Manifest | None:
+        """The manifest of the state that the result is in, as the full backup that the result is."""
+        if not self.increments:
+            return self.manifest
+        found = self.increments[-1].manifest
+        return replace(found, type=FULL, base_id=None, from_lsn=0) if found else None
 
     @property
     def target(self) -> str:
@@ -84,15 +101,18 @@ def check(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
     steps: list[dict[str, str]] = []
     if planned.needed:
         if planned.place is not None:
-            size = human(planned.proof.stored_bytes)
+            size = human(sum(one.stored_bytes for one in (planned.proof, *planned.increments)))
             steps.append({"phase": "copy", "action": f"copy the backup to {planned.place.directory}", "detail": size})
         memory = memory_argument(params.get("use_memory"), planned.proof.files.get("ib_logfile0", 0))
         where = planned.place.directory if planned.place else planned.source
-        steps.append({"phase": "prepare", "action": f"apply the redo log in {where}", "detail": human(memory)})
+        count = len(planned.increments)
+        logs = f"the redo log and {count} increment{'s' if count > 1 else ''}" if count else "the redo log"
+        steps.append({"phase": "prepare", "action": f"apply {logs} in {where}", "detail": human(memory)})
         steps.append({"phase": "verify", "action": "prove it from its bytes", "detail": "and write its manifest"})
         if planned.place is not None:
             steps.append({"phase": "commit", "action": f"put it in place as {planned.target}", "detail": "synced"})
-    return {"changed": planned.needed, **_result(planned.proof, planned.manifest, planned.target), "plan": steps}
+    described = planned.increments[-1] if planned.increments else planned.proof
+    return {"changed": planned.needed, **_result(described, planned.last, planned.target), "plan": steps}
 
 
 def run(params: Mapping[str, Any], ctx: Context, copy_tree: CopyTree | None = None) -> dict[str, Any]:
@@ -100,7 +120,8 @@ def run(params: Mapping[str, Any], ctx: Context, copy_tree: CopyTree | None = No
 
     Args:
         params: ``target_dir`` with ``in_place`` or ``dest``; ``use_memory``, ``export``, ``verify_checksums``; the tool
-            options; ``state_dir``.
+            options; ``state_dir``. For an increment of a repository, whose directory is ``target_dir``, ``_chain``: the
+            directories from the full backup on to it.
         copy_tree: copies a directory; needed for ``dest``.
 
     Returns:
@@ -118,7 +139,7 @@ def run(params: Mapping[str, Any], ctx: Context, copy_tree: CopyTree | None = No
                 stack.enter_context(exclusive(params["state_dir"], planned.source, "prepare"))
         if not planned.needed:
             return {
-                **_result(planned.proof, planned.manifest, planned.target),
+                **_result(planned.proof, planned.last, planned.target),
                 "changed": False,
                 "duration_seconds": round(time.monotonic() - started, 3),
                 "log_path": ctx.log_path,
@@ -134,7 +155,8 @@ def run(params: Mapping[str, Any], ctx: Context, copy_tree: CopyTree | None = No
 
 
 def _plan(params: Mapping[str, Any]) -> _Plan:
-    source = os.path.realpath(params["target_dir"])
+    chain = [os.path.realpath(path) for path in params.get("_chain") or [params["target_dir"]]]
+    source = chain[0]
     in_place, dest = bool(params.get("in_place")), params.get("dest")
     if in_place == bool(dest):
         raise MariabackupError(
@@ -146,7 +168,9 @@ def _plan(params: Mapping[str, Any]) -> _Plan:
     resumed = os.path.lexists(preparing_marker(source))
     # What an interrupted run left matches no manifest; its whole redo log is what can still be proven.
     proof = inspect_backup(source, manifest=None if resumed else manifest, resuming=resumed and in_place)
-    meta = proof.require()
+    increments = tuple(_increment(path) for path in chain[1:])
+    proof.require()
+    meta = [one.require() for one in (proof, *increments)][-1]
     exported = bool(params.get("export")) and bool(missing_export(source))
     place: Workplace | None = None
     needed = resumed or not proof.prepared or exported
@@ -155,17 +179,29 @@ def _plan(params: Mapping[str, Any]) -> _Plan:
         done = _done_before(place.target, meta, params)
         if done is not None:
             return _Plan(source, done[0], meta, done[1], None, place, False, False)
+        if increments and place.inside:
+            raise MariabackupError(
+                f"dest {place.target} is a mount point, and increments are applied from copies beside it.",
+                "Name a directory inside of it.",
+            )
         if place.target == source or os.path.commonpath([place.target, source]) in (place.target, source):
             raise MariabackupError(
                 f"dest {place.target} and the backup {source} lie inside of each other.", "Choose another dest."
             )
         place.check()
         if not place.leftover():
-            check_space(place.file_system, Estimate(proof.stored_bytes, len(proof.files) + 16), "the prepared copy")
+            sizes = [one.stored_bytes for one in increments]
+            count = sum(len(one.files) for one in (proof, *increments))
+            needed_bytes = proof.stored_bytes + sum(sizes) + max(sizes, default=0)
+            check_space(place.file_system, Estimate(needed_bytes, count + 16), "the prepared copy")
         needed = True
     memory_argument(params.get("use_memory"), 0)
     tool = tool_for(params, meta) if needed and (resumed or not proof.prepared or exported) else None
-    return _Plan(source, proof, meta, manifest, tool, place, resumed, needed)
+    return _Plan(source, proof, meta, manifest, tool, place, resumed, needed, increments)
+
+
+def _increment(path: str) -> Proof:
+    return inspect_backup(path, manifest=read_manifest(manifest_path(path)), as_increment=True)
 
 
 def _done_before(target: str, meta: BackupMetadata, params: Mapping[str, Any]) -> tuple[Proof, Manifest | None] | None:
@@ -199,7 +235,14 @@ def _to_dest(planned: _Plan, params: Mapping[str, Any], ctx: Context, copy_tree:
                 )
                 copied.require(f"Nothing was kept. If the backup {planned.source} is damaged as well, use another.")
         with ctx.phase("prepare"):
-            prepare_directory(place.directory, ctx, params, extra_args=params.get("extra_args") or ())
+            extra = params.get("extra_args") or ()
+            # Only the last step exports.
+            first = {**params, "export": params.get("export") and not planned.increments}
+            prepare_directory(place.directory, ctx, first, extra_args=extra)
+            sources = [one.path for one in planned.increments]
+            apply_increments(
+                place.directory, sources, _proven_copy(planned, params, copy_tree), ctx, params, extra_args=extra
+            )
         with ctx.phase("verify"):
             proof, manifest = _describe(planned, place.directory, params, ctx)
         with ctx.phase("commit"):
@@ -207,6 +250,20 @@ def _to_dest(planned: _Plan, params: Mapping[str, Any], ctx: Context, copy_tree:
     finally:
         place.discard()
     return _result(proof, manifest, place.target)
+
+
+def _proven_copy(planned: _Plan, params: Mapping[str, Any], copy_tree: CopyTree) -> Callable[[str, str], None]:
+    """Return what copies an increment and, if it is to, compares the copy with the manifest."""
+    manifests = {one.path: one.manifest for one in planned.increments}
+
+    def copy(source: str, target: str) -> None:
+        copy_tree(source, target)
+        if params.get("verify_checksums"):
+            inspect_backup(
+                target, manifest=manifests[source], verify_checksums=True, marked_by_caller=True, as_increment=True
+            ).require(f"Nothing was kept. If the backup {source} is damaged as well, use another.")
+
+    return copy
 
 
 def _copy(source: str, place: Workplace, copy_tree: CopyTree) -> None:
@@ -291,7 +348,7 @@ def _describe(planned: _Plan, directory: str, params: Mapping[str, Any], ctx: Co
     """Prove the prepared directory and write down what it is now."""
     proof = inspect_backup(directory, marked_by_caller=True)
     proof.require("The tool reports success, but the result cannot be trusted. Begin again from the backup.")
-    old = planned.manifest
+    old = planned.last
     if old is None:
         return proof, None
     if old.checksum == "sha256":

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Callable
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.hashing import hash_tree
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.increments import increment_problems
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import (
     INCOMPLETE_MARKER,
     MOVED_MARKER,
@@ -155,6 +156,7 @@ def inspect_backup(
     exact: bool = False,
     marked_by_caller: bool = False,
     resuming: bool = False,
+    as_increment: bool = False,
     threads: int | None = None,
     on_bytes: Callable[[int], None] | None = None,
 ) -> Proof:
@@ -166,6 +168,7 @@ def inspect_backup(
         exact: for a full backup that was prepared alone: the data must be exactly at its end.
         marked_by_caller: the markers of an unfinished run are the caller's own, and do not count.
         resuming: the caller will prepare this half prepared directory again: accept what that can mend.
+        as_increment: it has to be an increment; the caller knows what it is built on.
         threads: how many files are read at once; default: the number of processors.
         on_bytes: called with the bytes read so far when checksums are verified.
 
@@ -185,7 +188,16 @@ def inspect_backup(
         # Its files are between two states: a comparison with the manifest would only add noise.
         proof.manifest = None
     try:
-        _inspect(proof, marked_by_caller, resuming, verify_checksums, exact, threads or os.cpu_count() or 1, on_bytes)
+        _inspect(
+            proof,
+            marked_by_caller,
+            resuming,
+            as_increment,
+            verify_checksums,
+            exact,
+            threads or os.cpu_count() or 1,
+            on_bytes,
+        )
     except OSError as error:
         raise MariabackupError(
             f"The backup {path} cannot be read: {error.strerror or error} ({error.filename}).",
@@ -198,6 +210,7 @@ def _inspect(
     proof: Proof,
     marked_by_caller: bool,
     resuming: bool,
+    as_increment: bool,
     verify_checksums: bool,
     exact: bool,
     threads: int,
@@ -231,14 +244,19 @@ def _inspect(
         proof.problems.append(Problem(f"{_sentence(str(error))} {_guess(files)}"))
         return
     meta = proof.metadata
-    proof.problems += _description_problems(meta, files)
-    proof.problems += leftover_problems(files, meta.prepared and not resuming)
+    proof.problems += _description_problems(meta, files, as_increment)
     proof.problems += [Problem(f"{name} is not a regular file.", name) for name in proof.inventory.others]
-    if meta.incremental or meta.compressed:
+    increment = meta.incremental and as_increment
+    if not increment:
+        proof.problems += leftover_problems(files, meta.prepared and not resuming)
+    if (meta.incremental and not as_increment) or meta.compressed:
         return
-    proof.problems += innodb_problems(path, proof.inventory, meta)
-    problems, proof.warnings = tables_problems(path, proof.inventory)
+    check_innodb = increment_problems if increment else innodb_problems
+    proof.problems += check_innodb(path, proof.inventory, meta)
+    problems, warnings = tables_problems(path, proof.inventory)
     proof.problems += problems
+    # An InnoDB table of an increment never has a file of its own.
+    proof.warnings = [] if increment else warnings
     header = read_redo_header(path)
     proof.redo_encrypted = bool(header and header.encrypted)
     redo = check_prepared_redo(path, meta, exact) if meta.prepared else check_raw_redo(path, meta)
@@ -264,7 +282,7 @@ def _guess(files: dict[str, int]) -> str:
     return "It is not the directory of a backup."
 
 
-def _description_problems(meta: BackupMetadata, files: dict[str, int]) -> list[Problem]:
+def _description_problems(meta: BackupMetadata, files: dict[str, int], as_increment: bool) -> list[Problem]:
     """Check what the backup says of itself (pure)."""
     problems: list[Problem] = []
     if "info" not in meta.names:
@@ -284,7 +302,10 @@ def _description_problems(meta: BackupMetadata, files: dict[str, int]) -> list[P
         problems.append(Problem(f"It comes from a server of another vendor: {meta.server_version}."))
     if meta.tool_version and "MariaDB" not in meta.tool_version:
         problems.append(Problem(f"It was taken with a tool of another vendor: {meta.tool_version}."))
-    if meta.incremental:
+    if as_increment:
+        if not meta.incremental:
+            problems.append(Problem("It is not an incremental backup, and one is needed."))
+    elif meta.incremental:
         problems.append(Problem("It is an incremental backup; a full one is needed."))
     elif meta.from_lsn:
         problems.append(Problem(f"It begins at LSN {meta.from_lsn}: it is not a full backup."))

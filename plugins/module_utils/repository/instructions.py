@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import DATA, FILE_LIST, Manifest
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.version import parse_version
@@ -16,7 +17,7 @@ _HEAD = """\
 How to restore this backup by hand
 ==================================
 
-backup    {id} ({type}{prepared})
+backup    {id} ({type}{prepared}{increment_of})
 of        {instance}, host {host}, MariaDB {server}
 taken     {created}
 GTID      {gtid}
@@ -30,7 +31,7 @@ service has another name.
     BACKUP={backup}
     DATADIR={datadir}
     SERVICE={service}
-    set -eu
+{chain}    set -eu
     test ! -e "$DATADIR.new"
     test ! -e "$DATADIR.old"
 
@@ -38,13 +39,11 @@ The last two stop here when an earlier attempt has left something: remove $DATAD
 
 1. Check every file. A line that does not end in OK names a damaged file: use another backup then.
 
-    python3 -c 'import json,sys
-    for name, entry in json.load(open(sys.argv[1])).items(): print(entry["sha256"], "", name)' \\
-      "$BACKUP/{file_list}" | (cd "$BACKUP/{data}" && sha256sum --check --quiet)
+{check}
 
 2. Copy it beside the datadir{and_prepare}. The server may still run.
 
-    cp -a --reflink=auto "$BACKUP/{data}" "$DATADIR.new"
+{copy}
 {prepare}
     rm -f "$DATADIR.new"/xtrabackup_* "$DATADIR.new"/mariadb_backup_* "$DATADIR.new"/backup-my.cnf
     chown -R mysql:mysql "$DATADIR.new"
@@ -74,22 +73,57 @@ away, and replace "cp" and both "mv" by: mariadb-backup --copy-back --target-dir
 
 A server that writes binary logs numbers its transactions anew after this. If it has replicas, set them up anew too.
 """
+_CHECK = """\
+    python3 -c 'import json,sys
+    for name, entry in json.load(open(sys.argv[1])).items(): print(entry["sha256"], "", name)' \\
+      "$BACKUP/{file_list}" | (cd "$BACKUP/{data}" && sha256sum --check --quiet)"""
+_CHECK_CHAIN = """\
+    for ID in $FULL $INCREMENTS; do
+      python3 -c 'import json,sys
+    for name, entry in json.load(open(sys.argv[1])).items(): print(entry["sha256"], "", name)' \\
+        "$BACKUP/../$ID/{file_list}" | (cd "$BACKUP/../$ID/{data}" && sha256sum --check --quiet)
+    done"""
+_COPY = '    cp -a --reflink=auto "$BACKUP/{data}" "$DATADIR.new"'
+_COPY_FULL = '    cp -a --reflink=auto "$BACKUP/../$FULL/{data}" "$DATADIR.new"'
+_CHAIN = """\
+    FULL={full}
+    INCREMENTS="{increments}"
+"""
+# The program consumes the directory of an increment, hence the copies.
+_APPLY = """
+    for ID in $INCREMENTS; do
+      rm -rf "$DATADIR.increment"
+      cp -a --reflink=auto "$BACKUP/../$ID/{data}" "$DATADIR.increment"
+      mariadb-backup --prepare --target-dir="$DATADIR.new" --incremental-dir="$DATADIR.increment"
+      rm -rf "$DATADIR.increment"
+    done"""
 _PREPARE = '    mariadb-backup --prepare --target-dir="$DATADIR.new"'
 _NO_CHECKSUMS = '    echo "this backup was taken without checksums"'
 
 
-def restore_text(manifest: Manifest, path: str) -> str:
-    """Return the text for a full backup in the directory format.
+def restore_text(manifest: Manifest, path: str, bases: Sequence[Manifest] = ()) -> str:
+    """Return the text for a backup in the directory format.
 
     Args:
         manifest: the backup's.
         path: the backup's directory in the repository.
+        bases: of an increment: the backups that it is built on, from the full one on.
     """
     version = parse_version(manifest.server_version or "")
-    text = _HEAD.format(
+    names = [base.id for base in bases] + [manifest.id]
+    places = {"data": DATA, "file_list": FILE_LIST}
+    and_prepare = ', and prepare the copy: its last line has to be "completed OK!"'
+    if bases:
+        and_prepare = (
+            ", prepare the copy, and apply the increments from copies of their own, in their order:\n   each time the last"
+            ' line has to be "completed OK!". When one fails, remove both copies and begin anew'
+        )
+    return _HEAD.format(
         id=manifest.id,
         type=manifest.type,
         prepared=", prepared" if manifest.prepared else "",
+        increment_of=f" of {manifest.base_id}" if bases else "",
+        chain=_CHAIN.format(full=names[0], increments=" ".join(names[1:])) if bases else "",
         instance=manifest.instance,
         host=manifest.host,
         server=manifest.server_version,
@@ -100,15 +134,17 @@ def restore_text(manifest: Manifest, path: str) -> str:
         backup=shlex.quote(path),
         datadir=shlex.quote(manifest.datadir or "/var/lib/mysql"),
         service=shlex.quote(_service(manifest.instance or "")),
-        file_list=FILE_LIST,
-        data=DATA,
-        and_prepare="" if manifest.prepared else ', and prepare the copy: its last line has to be "completed OK!"',
-        prepare="" if manifest.prepared else _PREPARE,
+        check=_check(manifest, bases).format(**places),
+        copy=(_COPY_FULL if bases else _COPY).format(**places),
+        and_prepare="" if manifest.prepared else and_prepare,
+        prepare="" if manifest.prepared else _PREPARE + (_APPLY.format(**places) if bases else ""),
     )
-    if manifest.checksum == "none":
-        begin, end = text.index("    python3 -c"), text.index("2. Copy")
-        text = f"{text[:begin]}{_NO_CHECKSUMS}\n\n{text[end:]}"
-    return text
+
+
+def _check(manifest: Manifest, bases: Sequence[Manifest]) -> str:
+    if any(link.checksum == "none" for link in (*bases, manifest)):
+        return _NO_CHECKSUMS
+    return _CHECK_CHAIN if bases else _CHECK
 
 
 def _service(instance: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import DATA, MANIFEST
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import directory_in_use
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.basis import links_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry, choose, read_entry
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository, instance_of
 
@@ -64,9 +65,28 @@ def entry_of(target_dir: str) -> Entry | None:
     return read_entry(parent)
 
 
+def links(target_dir: str) -> list[str]:
+    """Return the directories of the backups that a restore of ``target_dir`` needs, from the full one on to itself.
+
+    Raises:
+        MariabackupError: it is an increment of a repository whose chain is broken.
+    """
+    entry = entry_of(target_dir)
+    if entry is None or entry.head is None:
+        return [target_dir]
+    return [link.data for link in _chain(entry)]
+
+
+def _chain(entry: Entry) -> list[Entry]:
+    if entry.head is None or entry.head.manifest.base_id is None:
+        return [entry]
+    top = os.path.dirname(entry.path)
+    return links_of(entry, Repository(os.path.dirname(top)).entries(os.path.basename(top)))
+
+
 @contextlib.contextmanager
 def reading(target_dir: str, *, alone: bool = False) -> Iterator[None]:
-    """Keep others from removing or changing the backup whose files lie in ``target_dir``.
+    """Keep others from removing or changing the backup whose files lie in ``target_dir``, and what it is built on.
 
     Args:
         target_dir: its directory.
@@ -83,5 +103,14 @@ def reading(target_dir: str, *, alone: bool = False) -> Iterator[None]:
         with directory_in_use(target_dir, alone=alone):
             yield
         return
-    with Repository(os.path.dirname(os.path.dirname(entry.path))).reading(entry):
+    repository = Repository(os.path.dirname(os.path.dirname(entry.path)))
+    try:
+        chain = _chain(entry)
+    except MariabackupError:
+        # Whoever needs the chain finds out for himself; a restore that is in service by now does not.
+        chain = [entry]
+    with contextlib.ExitStack() as stack:
+        # A removal begins with the last increment, so the first lock already keeps the others.
+        for link in reversed(chain):
+            stack.enter_context(repository.reading(link))
         yield

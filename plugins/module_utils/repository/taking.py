@@ -12,38 +12,54 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup import take
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.chain import FULL
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.ids import next_id
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import Manifest
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_plan import (
     Destination,
     ServerKnowledge,
+    TimelineOf,
     existing_backup,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive, probe
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository import configuration, instructions
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.basis import Chooser, problems_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository, instance_of
 
 
-def check(params: Mapping[str, Any], ctx: Context, server: ServerKnowledge | None = None) -> dict[str, Any]:
+def check(
+    params: Mapping[str, Any],
+    ctx: Context,
+    server: ServerKnowledge | None = None,
+    timeline_of: TimelineOf | None = None,
+) -> dict[str, Any]:
     """Plan for check mode; see ``take.check``."""
     repository, instance = Repository(params["repository"]), instance_of(params)
+    chooser = Chooser(params, repository, instance, None)
     existing = _young_enough(repository, instance, params)
     if existing is not None:
         return {"changed": False, **existing, "plan": []}
     probe(params["state_dir"], repository.directory(instance), "backup")
-    return take.check(params, ctx, server, _destination(repository, instance, server))
+    return take.check(params, ctx, server, _destination(repository, instance, server, chooser), timeline_of)
 
 
-def run(params: Mapping[str, Any], ctx: Context, server: ServerKnowledge | None = None) -> dict[str, Any]:
+def run(
+    params: Mapping[str, Any],
+    ctx: Context,
+    server: ServerKnowledge | None = None,
+    timeline_of: TimelineOf | None = None,
+) -> dict[str, Any]:
     """Take a backup into the repository; see ``take.run``. What runs that died have left there is removed first."""
     repository, instance = Repository(params["repository"]), instance_of(params)
-    existing = _young_enough(repository, instance, params)
-    if existing is not None:
-        return {"changed": False, **existing, "log_path": ctx.log_path}
-    with _alone(params, repository, instance):
+    with contextlib.ExitStack() as stack:
+        chooser = Chooser(params, repository, instance, stack)
+        existing = _young_enough(repository, instance, params)
+        if existing is not None:
+            return {"changed": False, **existing, "log_path": ctx.log_path}
+        stack.enter_context(_alone(params, repository, instance))
         repository.remove_leftovers(instance, ctx)
-        return take.run(params, ctx, server, _destination(repository, instance, server))
+        return take.run(params, ctx, server, _destination(repository, instance, server, chooser), timeline_of)
 
 
 @contextlib.contextmanager
@@ -53,26 +69,30 @@ def _alone(params: Mapping[str, Any], repository: Repository, instance: str) -> 
         yield
 
 
-def _destination(repository: Repository, instance: str, server: ServerKnowledge | None) -> Destination:
+def _destination(
+    repository: Repository, instance: str, server: ServerKnowledge | None, chooser: Chooser
+) -> Destination:
     identity = next_id(datetime.now(timezone.utc), repository.newest_id(instance), secrets.token_hex(3))
     place = repository.workplace(instance, identity)
 
     def beside(manifest: Manifest) -> Mapping[str, str]:
         variables = server.variables if server else {}
         return {
-            instructions.NAME: instructions.restore_text(manifest, place.unit),
+            instructions.NAME: instructions.restore_text(manifest, place.unit, chooser.choice.chain),
             # With it, a server that is lost can be built anew.
             configuration.NAME: configuration.describe(variables, configuration.option_files()),
         }
 
-    return Destination(place, identity, instance, beside)
+    return Destination(place, identity, instance, beside, None if chooser.type == FULL else chooser)
 
 
 def _young_enough(repository: Repository, instance: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the result of the newest good backup if ``skip_if_newer_than`` lets it count."""
     if not params.get("skip_if_newer_than"):
         return None
-    for entry in reversed(list(repository.entries(instance))):
+    entries = list(repository.entries(instance))
+    broken = problems_of(entries)
+    for entry in reversed(entries):
         if entry.head is not None:
-            return existing_backup(entry.data, params["skip_if_newer_than"])
+            return None if entry.id in broken else existing_backup(entry.data, params["skip_if_newer_than"])
     return None

@@ -47,12 +47,14 @@ def backup_argv(
     login_arguments: Sequence[str] = (),
     defaults_file: str | None = None,
     group_suffix: str | None = None,
+    incremental_basedir: str | None = None,
     open_files_limit: int | None = None,
     extra_args: Sequence[str] = (),
 ) -> list[str]:
     """Return the arguments of ``--backup``.
 
     Args:
+        incremental_basedir: a directory with the checkpoints file of the base; None for a full backup.
         login_arguments: of ``Login.arguments``; it must name a user unless an option file does, because the tool
             of 10.5 logs in as the empty user otherwise.
         defaults_file: the private option file, or the user's.
@@ -62,6 +64,8 @@ def backup_argv(
     """
     check_extra_args(extra_args)
     argv = [executable, *_first(defaults_file, group_suffix), "--backup", f"--target-dir={target_dir}"]
+    if incremental_basedir is not None:
+        argv.append(f"--incremental-basedir={incremental_basedir}")
     argv += list(login_arguments)
     argv.append(f"--parallel={options.parallel}")
     if options.throttle:

@@ -51,10 +51,16 @@ def manifest(number: int, **changes: Any) -> Manifest:
         "from_lsn": 0,
         "to_lsn": 1,
         "last_lsn": 2,
+        "timeline": "t",
         "checksum": "sha256",
         "files": {"ibdata1": FileEntry(3, "0" * 64)},
     }
     return Manifest(**{**values, **changes})
+
+
+def on(number: int) -> dict[str, Any]:
+    """Return what makes a manifest one of an increment on the backup of that day."""
+    return {"type": "incremental", "base_id": manifest(number).id, "from_lsn": 1}
 
 
 @pytest.fixture
@@ -261,8 +267,8 @@ def test_leftovers_go_and_what_is_alive_stays(store: Store, tmp_path: Path) -> N
 
 
 def test_prune(store: Store, tmp_path: Path) -> None:
-    chain = [store(1), store(2, type="incremental", base_id=manifest(1).id)]
-    orphan = store(3, type="incremental", base_id=manifest(30).id)
+    chain = [store(1), store(2, **on(1))]
+    orphan = store(3, **on(30))
     damaged = store(4)
     (damaged / "manifest.json").write_text("{")
     old, new = store(5), store(6)
@@ -284,12 +290,15 @@ def test_prune(store: Store, tmp_path: Path) -> None:
 
 
 def test_prune_leaves_what_is_read_and_its_bases(store: Store, tmp_path: Path) -> None:
-    base, increment, new = store(1), store(2, type="incremental", base_id=manifest(1).id), store(6)
+    base, increment, new = store(1), store(2, **on(1)), store(6)
     params = {"repository": str(tmp_path), "instance": INSTANCE, "keep_last": 1, "state_dir": str(tmp_path / "state")}
     with reading(str(increment / "data")):
         done = prune_task.run(params, Context(str(tmp_path), str(tmp_path / "state")))
     assert done["removed"] == []
-    assert [decision["reasons"] for decision in done["decisions"]][:2] == [[f"base of {increment.name}"], ["in use"]]
+    assert [decision["reasons"] for decision in done["decisions"]][:2] == [
+        ["in use", f"base of {increment.name}"],
+        ["in use"],
+    ]
     assert entries(tmp_path) == [base.name, increment.name, new.name]
 
 
@@ -304,8 +313,8 @@ def test_rules_that_cannot_be_used(rules: dict[str, Any], text: str) -> None:
 
 def test_listing_shows_chains(store: Store, tmp_path: Path) -> None:
     store(1)
-    store(2, type="incremental", base_id=manifest(1).id, label="hourly")
-    store(3, type="incremental", base_id=manifest(30).id)
+    store(2, **on(1), label="hourly")
+    store(3, **on(30))
     params = {"target_dir": None, "repository": str(tmp_path), "instance": INSTANCE, "backup_id": None, "before": None}
     params |= {"max_age": None, "size_drift": None}
     listed = listing.run({**params, "verify": False}, Context(str(tmp_path), str(tmp_path), check_mode=True))
@@ -316,7 +325,11 @@ def test_listing_shows_chains(store: Store, tmp_path: Path) -> None:
     ]
     assert listed["backups"][1]["label"] == "hourly"
     assert listed["instances"] == [INSTANCE]
-    assert (listed["exists"], listed["valid"], listed["backup"]) == (True, True, None)
+    assert (listed["exists"], listed["valid"], listed["backup"]) == (True, False, None)
+    assert [entry["problem"] for entry in listed["backups"][:2]] == [None, None]
+    missing = f"Its chain is broken: the base {manifest(30).id} of {manifest(3).id} is missing or cannot be read."
+    assert listed["backups"][2]["problem"] == missing
+    assert listed["problems"] == [f"{tmp_path}/{INSTANCE}/{manifest(3).id}: {missing}"]
 
 
 def test_how_to_restore_by_hand() -> None:
