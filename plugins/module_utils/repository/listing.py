@@ -68,8 +68,11 @@ def _examine(
         return info.run({**params, "target_dir": link.data, "_increment": kind == INCREMENTAL}, ctx)
 
     found = look(entry)
-    chain = [] if entry.id in problems else links_of(entry, entries)[:-1]
-    others = [f"{link.id}: {text}" for link in chain for text in look(link)["problems"]]
+    others: list[str] = []
+    for link in [] if entry.id in problems else links_of(entry, entries)[:-1]:
+        looked = look(link)
+        texts = looked["problems"] or ([] if looked["exists"] else ["Its files are gone."])
+        others += [f"{link.id}: {text}" for text in texts]
     if entry.id in problems:
         others.append(problems[entry.id])
     return {**found, "problems": [*found["problems"], *others], "valid": found["valid"] and not others}
