@@ -181,7 +181,9 @@ def _unusable(chain: tuple[Manifest, ...], now: Now, full_every: timedelta | Non
     base, root = chain[-1], chain[0]
     if base.prepared:
         return f"{base.id} is prepared, so nothing can be built on it"
-    if base.timeline is None or now.timeline != base.timeline:
+    if now.timeline is None:
+        return "the datadir could not be looked at, so its timeline is unknown"
+    if now.timeline != base.timeline:
         return f"{base.id} is of another timeline: the server was restored or replaced since, or it is another server's"
     if now.series != series_of(base):
         return f"{base.id} is of MariaDB {base.server_version}, and the server is of another series by now"

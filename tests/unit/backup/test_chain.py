@@ -127,7 +127,7 @@ def test_unknown_versions() -> None:
         (WEEK, NOW, {"wanted": name(2)}, 2, "the 2nd backup of its chain"),
         (WEEK, NOW, {"wanted": name(30)}, None, "is missing"),
         (WEEK, replace(NOW, timeline="u"), {}, None, f"{name(7)} is of another timeline"),
-        (WEEK, replace(NOW, timeline=None), {}, None, "another timeline"),
+        (WEEK, replace(NOW, timeline=None), {}, None, "its timeline is unknown"),
         (WEEK, replace(NOW, series=(11, 4)), {}, None, "another series by now"),
         (WEEK, replace(NOW, lsn=705), {}, 6, "the 6th backup"),
         (WEEK, replace(NOW, lsn=50), {}, None, "ends at LSN 710, and the server is at 50"),
@@ -140,7 +140,8 @@ def test_unknown_versions() -> None:
         # The old data was put back: its timeline goes on.
         ({**WEEK, **store(backup(8, timeline="u"))}, NOW, {}, 7, "the base"),
         (store(backup(8, prepared=True)), NOW, {}, None, "is prepared"),
-        (store(backup(8, timeline=None)), replace(NOW, timeline=None), {}, None, "another timeline"),
+        (store(backup(8, timeline=None)), replace(NOW, timeline=None), {}, None, "its timeline is unknown"),
+        (store(backup(8, timeline=None)), NOW, {}, None, "another timeline"),
         (WEEK, NOW, {"look": lambda chain: "gone" if len(chain) > 4 else None}, 4, "the 4th backup"),
         (WEEK, NOW, {"look": lambda chain: f"gone {chain[-1].id}"}, None, f"gone {name(7)}"),
     ],

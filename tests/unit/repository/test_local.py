@@ -31,7 +31,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.repository import 
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import choose
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.instructions import commands, restore_text
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository, instance_of
-from ansible_collections.dba.mariabackup.plugins.module_utils.repository.source import find, reading, request_of
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.source import find, links, reading, request_of
 
 INSTANCE = "db 1 \u00fc'\"-"
 Store = Callable[..., Path]
@@ -343,3 +343,45 @@ def test_how_to_restore_by_hand() -> None:
     assert "--prepare" not in commands(prepared)
     assert "sha256sum" not in commands(prepared)
     assert subprocess.run(["bash", "-n"], input=commands(prepared), text=True, check=False).returncode == 0
+
+
+def test_how_to_restore_a_chain_by_hand() -> None:
+    text = restore_text(manifest(5, **on(4)), "/srv/r/db1/x", [manifest(3), manifest(4, **on(3))])
+    script = commands(text)
+    assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
+    assert f"({'incremental'} of {manifest(4).id})" in text
+    assert f"FULL={manifest(3).id}\n" in script
+    assert f'INCREMENTS="{manifest(4).id} {manifest(5).id}"\n' in script
+    assert '--incremental-dir="$DATADIR.increment"' in script
+    assert "sha256sum" in script
+    unchecked = restore_text(manifest(5, **on(4)), "/b", [manifest(4, checksum="none")])
+    assert "sha256sum" not in commands(unchecked)
+
+
+def test_a_broken_chain_names_what_can_be_restored(store: Store, tmp_path: Path) -> None:
+    full = store(1)
+    broken = store(3, **on(2))
+    assert links(str(full / "data")) == [str(full / "data")]
+    with pytest.raises(MariabackupError, match=f"the base {manifest(2).id}") as caught:
+        links(str(broken / "data"))
+    assert caught.value.action == f"Use another backup; the newest restorable one is {full.name}."
+    store(2, **on(1))
+    assert [Path(path).parent.name for path in links(str(broken / "data"))] == [
+        manifest(number).id for number in (1, 2, 3)
+    ]
+    # A backup that is read is kept with all that it is built on, and a broken chain keeps nobody from reading.
+    repository = Repository(str(tmp_path))
+    with reading(str(broken / "data")):
+        assert all(repository.in_use(entry) for entry in repository.entries(INSTANCE))
+
+
+def test_prune_keeps_the_bases_of_what_does_not_fit(store: Store, tmp_path: Path) -> None:
+    """An increment that does not fit its base is left for a person, and no order of deletion trips over it."""
+    base = store(1)
+    odd = store(2, **{**on(1), "from_lsn": 7})
+    new = store(6)
+    params = {"repository": str(tmp_path), "instance": INSTANCE, "keep_last": 1, "state_dir": str(tmp_path / "state")}
+    done = prune_task.run(params, Context(str(tmp_path), str(tmp_path / "state")))
+    assert done["removed"] == []
+    assert "begins at LSN 7" in done["decisions"][1]["reasons"][0]
+    assert entries(tmp_path) == [base.name, odd.name, new.name]
