@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from tests.integration.harness.faults import (
     wait_program,
     wait_stopped,
 )
+from tests.integration.harness.layouts import LAYOUTS
 from tests.integration.harness.server import Server, assert_same, show
 
 REPOSITORY = "/srv/repository"
@@ -332,6 +334,41 @@ def test_killed_between_two_increments(server: Server) -> None:
     assert done["removed"] == []
     assert done["decisions"][0]["id"] == full["id"]
     assert done["decisions"][0]["reasons"] == [f"base of {first['id']}"]
+
+
+@pytest.mark.parametrize(("suite", "layout"), [("bullseye", "separate"), ("trixie", "mount")])
+def test_chains_on_other_layouts(take: Callable[..., Server], suite: str, layout: str) -> None:
+    """Separate InnoDB directories with undo tablespaces; a datadir on a mount point, where the copies lie inside of it."""
+    server = take(suite, layout=LAYOUTS[layout])
+    _chain(server)
+    state = server.snapshot()
+    server.sql("DROP DATABASE ch_a")
+    server.succeed("restore", repository=REPOSITORY, existing_data="delete")
+    assert_same(state, server.snapshot(check=True))
+    assert server.out("ls -d /var/lib/mysql*.* /var/lib/mysql/.mariabackup 2>/dev/null || true") == ""
+    server.fail("backup", "another timeline", repository=REPOSITORY, type="incremental")
+
+
+@pytest.mark.suites("bullseye", "trixie")
+def test_encrypted_chains(server: Server) -> None:
+    """Encrypted tables and an encrypted redo log."""
+    keys = "/etc/mysql/keys.txt"
+    server.host.put("".join(f"{number};{'a' * 63}{number}\n" for number in (1, 2)), keys, 0o640, "root:mysql")
+    server.configure(plugin_load_add="file_key_management", file_key_management_filename=keys, innodb_encrypt_log="ON")
+    server.restart_server()
+    server.dataset("load", "encrypted")
+    server.restart_server()
+    _take(server, "full")
+    server.sql("USE dba_encrypted; DELETE FROM key_one WHERE id < 2000; CREATE TABLE more LIKE key_two;"
+               "INSERT INTO more SELECT * FROM key_two; TRUNCATE TABLE key_two")  # fmt: skip
+    server.restart_server()
+    _take(server)
+    server.sql("INSERT INTO dba_encrypted.key_two VALUES (1, 'x'); DROP TABLE dba_encrypted.in_clear")
+    _take(server)
+    state = server.snapshot()
+    server.sql("DROP DATABASE dba_encrypted")
+    server.succeed("restore", repository=REPOSITORY, existing_data="delete")
+    assert_same(state, server.snapshot(check=True))
 
 
 @pytest.mark.suites("bookworm")
