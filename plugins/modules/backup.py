@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 module: backup
 short_description: Take a physical backup of a MariaDB server and prove it
 description:
-  - Takes a full backup of the server on this host with C(mariadb-backup), into an empty or missing directory (O(target_dir)), which
+  - Takes a backup of the server on this host with C(mariadb-backup), into an empty or missing directory (O(target_dir)), which
     is created with its parents and mode C(0700), or into O(repository).
   - A backup counts only when the tool's return code, the last line of its log, its metadata files, the redo log's bytes, the
     tables' files and the manifest agree. Until then it lies in C(<target_dir>.partial), or carries a mark that every other
@@ -19,6 +19,9 @@ description:
   - Beside it lies the manifest, C(<target_dir>.manifest.json), with the size and checksum of every file.
   - In O(repository) the backup is C(<repository>/<instance>/<id>), with its files in C(data), and C(manifest.json),
     C(files.json), C(RESTORE.txt) and C(configuration.json) beside them. Until it is proven the directory is C(<id>.partial).
+  - In O(repository) it can be an increment (O(type)), which holds the pages of InnoDB that have changed since its base, and all
+    files of other engines. An increment and its base are of one timeline, which ends when the server is restored or its data
+    is replaced; nothing is ever based on the backup of another one.
   - The server goes on whatever happens to the backup. The work is a job of the host. Under systemd it goes on when the
     connection is lost, and the same task again waits for it.
 extends_documentation_fragment:
@@ -42,6 +45,26 @@ options:
     description:
       - Where the backup goes. It must be empty or missing; C(lost+found) does not count. Either this or O(repository) is needed.
     type: path
+  type:
+    description:
+      - V(full) is a full backup.
+      - V(incremental) is an increment on O(base). Where nothing can be its base, the task fails.
+      - V(auto) is an increment, or a full backup where nothing can be the base. RV(type_reason) says why. Nothing can be
+        when there is no backup yet, when the full one at the root of the chain is older than O(full_every), when the
+        server was restored or its data replaced since, when it has changed to another series, and when the chain is broken.
+      - V(incremental) and V(auto) need O(repository).
+    type: str
+    default: full
+    choices: [full, incremental, auto]
+  base:
+    description:
+      - The id of the backup in O(repository) that an increment is based on. Without it, it is the newest one that can be the base.
+    type: str
+  full_every:
+    description:
+      - With O(type=auto), how old the full backup at the root of the chain may be, in hours, days or weeks, such as V(6d).
+        A nightly backup with V(6d) is a full one each week. Without it, chains have no end.
+    type: str
   parallel:
     description:
       - How many files the tool copies at a time.
@@ -61,6 +84,7 @@ options:
   prepare:
     description:
       - Whether to prepare the backup as well, so that a restore needs not. A prepared backup is no base for increments.
+        Only with O(type=full).
     type: bool
     default: false
   use_memory:
@@ -167,6 +191,19 @@ EXAMPLES = r"""
     compression: zstd
     encryption_recipients:
       - age1fd8zvnmkrl79rrl2yscyfru7r3ppvujd2y6czgplxst48ls7ps3ssqjs6h
+
+- name: Take an increment on the newest backup there, and fail where that is not possible
+  dba.mariabackup.backup:
+    repository: /srv/repository
+    type: incremental
+    config_file: /etc/mariabackup.cnf
+
+- name: Take increments every night, and a full backup once a week and whenever one is needed
+  dba.mariabackup.backup:
+    repository: /srv/repository
+    type: auto
+    full_every: 6d
+    config_file: /etc/mariabackup.cnf
 """
 
 RETURN = r"""
@@ -182,10 +219,15 @@ path:
   type: str
   sample: /srv/backup/monday
 type:
-  description: The type of the backup, V(full).
+  description: The type of the backup, V(full) or V(incremental).
   returned: success
   type: str
   sample: full
+type_reason:
+  description: Why it is a full backup or an increment.
+  returned: success and O(type=auto), when a backup is taken
+  type: str
+  sample: there is no backup yet
 base_id:
   description: The backup that it is based on; none for a full one.
   returned: success
@@ -373,6 +415,9 @@ def main() -> None:
             **repository_spec(),
             **tool_spec(),
             **login_spec(),
+            "type": {"type": "str", "default": "full", "choices": ["full", "incremental", "auto"]},
+            "base": {"type": "str"},
+            "full_every": {"type": "str"},
             "parallel": {"type": "int", "default": 1},
             "throttle": {"type": "int", "default": 0},
             "checksum": {"type": "str", "default": "sha256", "choices": ["sha256", "none"]},
@@ -393,7 +438,12 @@ def main() -> None:
         supports_check_mode=True,
         required_one_of=[("target_dir", "repository")],
         mutually_exclusive=[("target_dir", "repository")],
-        required_by={"safe_slave_backup_timeout": "safe_slave_backup", "instance": "repository"},
+        required_by={
+            "safe_slave_backup_timeout": "safe_slave_backup",
+            "instance": "repository",
+            "base": "repository",
+            "full_every": "repository",
+        },
     )
     suffix = module.params["defaults_group_suffix"]
     run_job(module, "backup", "mariadb" + (suffix.replace(".", "@", 1) if suffix else ""))

@@ -33,7 +33,7 @@ options:
   verify:
     description:
       - Whether to read every file and compare it with the checksum in the manifest. In O(repository), without O(backup_id)
-        and O(before), it reads the newest backup.
+        and O(before), it reads the newest backup. Of an increment it reads all that it is built on as well.
     type: bool
     default: false
   max_age:
@@ -42,7 +42,7 @@ options:
     type: str
   size_drift:
     description:
-      - By how many percent its size may differ from the median of up to seven backups of its type before it.
+      - By how many percent the size of the newest full backup may differ from the median of up to seven full ones before it.
     type: int
   violation:
     description:
@@ -103,7 +103,7 @@ backups:
       description: Its directory in the repository; its files are in C(data) in it.
       type: str
     problem:
-      description: Why its manifest cannot be used, if so; most of the other keys are none then.
+      description: Why it cannot be restored, if so. When its manifest cannot be used, most of the other keys are none.
       type: str
     type:
       description: V(full) or V(incremental).
@@ -112,7 +112,7 @@ backups:
       description: The backup that an incremental one is based on.
       type: str
     chain:
-      description: The ids that a restore of it needs, from the full one on. Empty when one of them is missing.
+      description: The ids that a restore of it needs, from the full one on. Empty when one of them is missing or does not fit.
       type: list
       elements: str
     instance:
@@ -167,7 +167,9 @@ exists:
   type: bool
   sample: true
 valid:
-  description: Whether nothing speaks against restoring it. For a list, whether every manifest can be used.
+  description:
+    - Whether nothing speaks against restoring it, or what it is built on. For a list, whether every manifest can be used and
+      every chain is whole.
   returned: success
   type: bool
   sample: true

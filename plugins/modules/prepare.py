@@ -40,6 +40,8 @@ options:
     description:
       - A directory, empty or missing, that gets a prepared copy. The backup stays as it is. Blocks are shared where the file
         system can.
+      - Of an increment in O(repository) it gets a copy of the full backup at the root of the chain, onto which all increments
+        are applied. The copy is a full backup.
     type: path
   use_memory:
     description:
@@ -69,6 +71,11 @@ EXAMPLES = r"""
   dba.mariabackup.prepare:
     target_dir: /srv/backup/monday
     dest: /srv/ready/monday
+
+- name: Prepare a copy of the newest backup in a repository, with all increments that belong to it
+  dba.mariabackup.prepare:
+    repository: /srv/repository
+    dest: /srv/ready/newest
 
 - name: Prepare the backup itself
   dba.mariabackup.prepare:

@@ -17,6 +17,8 @@ description:
   - The new data is placed beside the old, prepared, proven and synced while the old server still runs. Then the server is
     stopped and the two sets of directories are exchanged. The server starts read-only and has to pass a health check
     before it is opened. When it does not, the old data is swapped back and the old server runs again.
+  - An increment in O(repository) is restored with all that it is built on, from copies. When one of these is missing, is damaged or
+    does not fit, the restore is refused before anything is done.
   - The work is a job of the host. Under systemd it goes on when the connection is lost, and the same task again waits for
     it. Without systemd it is a process of its own, which a host may end with the connection.
   - It can be killed anywhere. The server starts on the old data or on the new, or refuses to start until the repair at boot

@@ -89,6 +89,10 @@ def test_a_repository_through_the_playbooks(server: Server, playbooks: Books) ->
     path = play.result("backup")["path"]
     assert path.startswith(f"/srv/repository/{server.name}/")
     assert re.search(rf"{server.name} +{path} +full .* proven", play.output)
+    increments = {"mariabackup_type": "auto", "mariabackup_full_every": "6d", "mariabackup_base": path.split("/")[-2]}
+    play = books.succeed("dba.mariabackup.backup", **common, **increments)
+    path = play.result("backup")["path"]
+    assert re.search(rf"{server.name} +{path} +incremental .* proven", play.output)
     server.dataset("change")
     restore = {**common, "mariabackup_existing_data": "delete", "mariabackup_before": "2036-01-01"}
     planned = books.succeed("dba.mariabackup.restore", "--check", **restore)

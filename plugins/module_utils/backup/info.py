@@ -19,6 +19,8 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.errors import Mari
 def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
     """Examine ``target_dir``; with ``verify`` every file is read and compared with the manifest.
 
+    With ``_increment`` it has to be an increment, and the caller looks at what it is built on.
+
     A directory that is missing or no backup is an answer, not a failure.
     """
     path = os.path.abspath(params["target_dir"])
@@ -31,7 +33,12 @@ def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
         except MariabackupError as error:
             problems.append(error.cause)
             manifest = None
-        proof = inspect_backup(path, manifest=manifest, verify_checksums=params["verify"])
+        proof = inspect_backup(
+            path,
+            manifest=manifest,
+            verify_checksums=params["verify"],
+            as_increment=bool(params.get("_increment")),
+        )
         if params["verify"] and manifest is not None and manifest.stream is not None and proof.ok:
             try:
                 proof.verified = verify_stored(path, manifest, params, ctx)

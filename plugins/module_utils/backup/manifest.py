@@ -66,6 +66,7 @@ class Manifest:
         instance: whose backup it is in a repository; None for a bare directory.
         created: end of the run, UTC, ISO 8601.
         base_id: the backup that this one is an increment of.
+        timeline: one word for the history of the datadir at that time; None where it could not be told.
         layout: the settings by which the files were written (``backup-my.cnf``), secrets left out.
         checksum: ``sha256`` or ``none``. In the stream format it is that of the stream, and files have none of their own.
         stream: the file that holds the backup; None in the directory format.
@@ -86,6 +87,7 @@ class Manifest:
     last_lsn: int
     uuid: str | None = None
     base_id: str | None = None
+    timeline: str | None = None
     instance: str | None = None
     label: str | None = None
     gtid: str = ""
@@ -172,7 +174,17 @@ def parse_head(value: Any) -> Head:
     _expect(value, ("id", "type", "created", "host"), str, False)
     _expect(
         value,
-        ("datadir", "instance", "server_version", "tool_version", "uuid", "base_id", "label", "binlog_file"),
+        (
+            "datadir",
+            "instance",
+            "server_version",
+            "tool_version",
+            "uuid",
+            "base_id",
+            "timeline",
+            "label",
+            "binlog_file",
+        ),
         str,
         True,
     )

@@ -211,7 +211,9 @@ def build(files: Mapping[str, str]) -> BackupMetadata:
         start_time=info.get("start_time") or None,
         end_time=info.get("end_time") or None,
         partial=info.get("partial") == "Y",
-        incremental=info.get("incremental") == "Y" or values["backup_type"] == INCREMENTAL,
+        # The info file of a full backup onto which increments were applied is that of the last one.
+        incremental=values["backup_type"] == INCREMENTAL
+        or (info.get("incremental") == "Y" and values["backup_type"] != PREPARED),
         format=info.get("format") or None,
         compressed=info.get("compressed", "N") not in ("N", ""),
         gtid=gtid,

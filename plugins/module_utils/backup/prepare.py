@@ -108,7 +108,7 @@ def prepare_directory(
     # The tool finds the backup's files relative to itself, and an embedded server leaves its files where it starts.
     outcome = run_tool(argv, ctx.log_path, cwd=path, low_priority=low_priority, on_tick=on_tick)
     if not outcome.completed_ok:
-        raise _failure(outcome, meta, encrypted)
+        raise failed_prepare(outcome, meta, encrypted)
     reached = outcome.report.end_of_log_lsn
     if reached is not None and reached < meta.last_lsn and not meta.prepared:
         raise MariabackupError(
@@ -151,7 +151,7 @@ def check_key_file(meta: BackupMetadata) -> None:
         )
 
 
-def _failure(outcome: Outcome, meta: BackupMetadata, encrypted_log: bool) -> MariabackupError:
+def failed_prepare(outcome: Outcome, meta: BackupMetadata, encrypted_log: bool) -> MariabackupError:
     """Make the error of a failed run.
 
     With a wrong key the tool speaks of damaged pages or logs, or crashes (seen on 10.5, 10.11 and 11.8).

@@ -6,14 +6,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any, Callable
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.apply import apply_increments
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.chain import FULL
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.hashing import hash_tree
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.kept_redo import (
+    bring_back_redo,
+    drop_kept_redo,
+    keep_redo,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
     FileEntry,
     Manifest,
@@ -22,7 +28,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest im
     write_manifest,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.memory import memory_argument
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import REDO_FILE, BackupMetadata
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import BackupMetadata
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.prepare import (
     missing_export,
     prepare_directory,
@@ -33,18 +39,12 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof impor
     inspect_backup,
     preparing_marker,
 )
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.redo import (
-    KEPT_REDO_FILE,
-    check_prepared_redo,
-    check_raw_redo,
-    read_redo_header,
-)
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.space import Estimate, check_space, human
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.stored import check_readable, extract
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.workplace import PreparingMarker, Workplace
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.files import fsync_path, sync_file_system
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import sync_file_system
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive, probe
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.find import Tool
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.options import check_extra_args
@@ -57,6 +57,12 @@ CopyTree = Callable[[str, str], Any]
 
 @dataclass
 class _Plan:
+    """What is going to be done.
+
+    ``source``, ``proof`` and ``manifest`` are those of the backup, or of the full one at the root of an increment's chain.
+    ``meta`` and ``last`` are those of the last increment then.
+    """
+
     source: str
     proof: Proof
     meta: BackupMetadata
@@ -65,8 +71,17 @@ class _Plan:
     place: Workplace | None
     resumed: bool
     needed: bool
-    #: the manifest of a backup that is stored as a stream, and has to be extracted first
+    increments: tuple[Proof, ...] = ()
+    #: the manifest of a full backup that is stored as a stream, and has to be extracted first
     stored: Manifest | None = None
+
+    @property
+    def last(self) -> Manifest | None:
+        """The manifest of the state that the result is in, as the full backup that the result is."""
+        if not self.increments:
+            return self.manifest
+        found = self.increments[-1].manifest
+        return replace(found.unpacked(), type=FULL, base_id=None, from_lsn=0) if found else None
 
     @property
     def target(self) -> str:
@@ -87,15 +102,18 @@ def check(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
     steps: list[dict[str, str]] = []
     if planned.needed:
         if planned.place is not None:
-            size = human(planned.proof.stored_bytes)
+            size = human(sum(one.stored_bytes for one in (planned.proof, *planned.increments)))
             steps.append({"phase": "copy", "action": f"copy the backup to {planned.place.directory}", "detail": size})
         memory = memory_argument(params.get("use_memory"), planned.proof.files.get("ib_logfile0", 0))
         where = planned.place.directory if planned.place else planned.source
-        steps.append({"phase": "prepare", "action": f"apply the redo log in {where}", "detail": human(memory)})
+        count = len(planned.increments)
+        logs = f"the redo log and {count} increment{'s' if count > 1 else ''}" if count else "the redo log"
+        steps.append({"phase": "prepare", "action": f"apply {logs} in {where}", "detail": human(memory)})
         steps.append({"phase": "verify", "action": "prove it from its bytes", "detail": "and write its manifest"})
         if planned.place is not None:
             steps.append({"phase": "commit", "action": f"put it in place as {planned.target}", "detail": "synced"})
-    return {"changed": planned.needed, **_result(planned.proof, planned.manifest, planned.target), "plan": steps}
+    described = planned.increments[-1] if planned.increments else planned.proof
+    return {"changed": planned.needed, **_result(described, planned.last, planned.target), "plan": steps}
 
 
 def run(params: Mapping[str, Any], ctx: Context, copy_tree: CopyTree | None = None) -> dict[str, Any]:
@@ -103,7 +121,8 @@ def run(params: Mapping[str, Any], ctx: Context, copy_tree: CopyTree | None = No
 
     Args:
         params: ``target_dir`` with ``in_place`` or ``dest``; ``use_memory``, ``export``, ``verify_checksums``; the tool
-            options; ``state_dir``.
+            options; ``state_dir``. For an increment of a repository, whose directory is ``target_dir``, ``_chain``: the
+            directories from the full backup on to it.
         copy_tree: copies a directory; needed for ``dest``.
 
     Returns:
@@ -121,7 +140,7 @@ def run(params: Mapping[str, Any], ctx: Context, copy_tree: CopyTree | None = No
                 stack.enter_context(exclusive(params["state_dir"], planned.source, "prepare"))
         if not planned.needed:
             return {
-                **_result(planned.proof, planned.manifest, planned.target),
+                **_result(planned.proof, planned.last, planned.target),
                 "changed": False,
                 "duration_seconds": round(time.monotonic() - started, 3),
                 "log_path": ctx.log_path,
@@ -137,7 +156,8 @@ def run(params: Mapping[str, Any], ctx: Context, copy_tree: CopyTree | None = No
 
 
 def _plan(params: Mapping[str, Any]) -> _Plan:
-    source = os.path.realpath(params["target_dir"])
+    chain = [os.path.realpath(path) for path in params.get("_chain") or [params["target_dir"]]]
+    source = chain[0]
     in_place, dest = bool(params.get("in_place")), params.get("dest")
     if in_place == bool(dest):
         raise MariabackupError(
@@ -149,10 +169,14 @@ def _plan(params: Mapping[str, Any]) -> _Plan:
     resumed = os.path.lexists(preparing_marker(source))
     # What an interrupted run left matches no manifest; its whole redo log is what can still be proven.
     proof = inspect_backup(source, manifest=None if resumed else manifest, resuming=resumed and in_place)
-    meta = proof.require()
+    increments = tuple(_increment(path) for path in chain[1:])
+    proof.require()
+    meta = [one.require() for one in (proof, *increments)][-1]
     stored = manifest if manifest is not None and manifest.stream is not None else None
+    for one in (stored, *(increment.manifest for increment in increments)):
+        if one is not None and one.stream is not None:
+            check_readable(one, params)
     if stored is not None:
-        check_readable(stored, params)
         manifest = stored.unpacked()
     exported = bool(params.get("export")) and bool(missing_export(source))
     place: Workplace | None = None
@@ -162,18 +186,35 @@ def _plan(params: Mapping[str, Any]) -> _Plan:
         done = _done_before(place.target, meta, params)
         if done is not None:
             return _Plan(source, done[0], meta, done[1], None, place, False, False)
+        if increments and place.inside:
+            raise MariabackupError(
+                f"dest {place.target} is a mount point, and increments are applied from copies beside it.",
+                "Name a directory inside of it.",
+            )
         if place.target == source or os.path.commonpath([place.target, source]) in (place.target, source):
             raise MariabackupError(
                 f"dest {place.target} and the backup {source} lie inside of each other.", "Choose another dest."
             )
         place.check()
         if not place.leftover():
-            size = proof.size_bytes if stored else proof.stored_bytes
-            check_space(place.file_system, Estimate(size, len(proof.files) + 16), "the prepared copy")
+            sizes = [room_of(one) for one in increments]
+            count = sum(len(one.files) for one in (proof, *increments))
+            needed_bytes = room_of(proof) + sum(sizes) + max(sizes, default=0)
+            check_space(place.file_system, Estimate(needed_bytes, count + 16), "the prepared copy")
         needed = True
     memory_argument(params.get("use_memory"), 0)
     tool = tool_for(params, meta) if needed and (resumed or not proof.prepared or exported) else None
-    return _Plan(source, proof, meta, manifest, tool, place, resumed, needed, stored)
+    return _Plan(source, proof, meta, manifest, tool, place, resumed, needed, increments, stored)
+
+
+def _increment(path: str) -> Proof:
+    return inspect_backup(path, manifest=read_manifest(manifest_path(path)), as_increment=True)
+
+
+def room_of(proof: Proof) -> int:
+    """Return what the files take where they are put: those of a stream are not compressed there."""
+    stream = proof.manifest is not None and proof.manifest.stream is not None
+    return proof.size_bytes if stream else proof.stored_bytes
 
 
 def _done_before(target: str, meta: BackupMetadata, params: Mapping[str, Any]) -> tuple[Proof, Manifest | None] | None:
@@ -201,7 +242,7 @@ def _to_dest(planned: _Plan, params: Mapping[str, Any], ctx: Context, copy_tree:
             if planned.stored is None:
                 _copy(planned.source, place, copy_tree)
             else:
-                _copy(planned.source, place, _extractor(planned.stored, params, ctx))
+                _copy(planned.source, place, extractor(planned.stored, params, ctx))
         if (
             planned.stored is None
             and not planned.resumed
@@ -215,7 +256,14 @@ def _to_dest(planned: _Plan, params: Mapping[str, Any], ctx: Context, copy_tree:
                 )
                 copied.require(f"Nothing was kept. If the backup {planned.source} is damaged as well, use another.")
         with ctx.phase("prepare"):
-            prepare_directory(place.directory, ctx, params, extra_args=params.get("extra_args") or ())
+            extra = params.get("extra_args") or ()
+            # Only the last step exports.
+            first = {**params, "export": params.get("export") and not planned.increments}
+            prepare_directory(place.directory, ctx, first, extra_args=extra)
+            sources = [one.path for one in planned.increments]
+            apply_increments(
+                place.directory, sources, _proven_copy(planned, params, ctx, copy_tree), ctx, params, extra_args=extra
+            )
         with ctx.phase("verify"):
             proof, manifest = _describe(planned, place.directory, params, ctx)
         with ctx.phase("commit"):
@@ -225,7 +273,27 @@ def _to_dest(planned: _Plan, params: Mapping[str, Any], ctx: Context, copy_tree:
     return _result(proof, manifest, place.target)
 
 
-def _extractor(stored: Manifest, params: Mapping[str, Any], ctx: Context) -> CopyTree:
+def _proven_copy(
+    planned: _Plan, params: Mapping[str, Any], ctx: Context, copy_tree: CopyTree
+) -> Callable[[str, str], None]:
+    """Return what copies an increment, or extracts it, and, if it is to, compares the copy with the manifest."""
+    manifests = {one.path: one.manifest for one in planned.increments}
+
+    def copy(source: str, target: str) -> None:
+        manifest = manifests[source]
+        if manifest is not None and manifest.stream is not None:
+            extractor(manifest, params, ctx)(source, target)
+            return
+        copy_tree(source, target)
+        if params.get("verify_checksums"):
+            inspect_backup(
+                target, manifest=manifest, verify_checksums=True, marked_by_caller=True, as_increment=True
+            ).require(f"Nothing was kept. If the backup {source} is damaged as well, use another.")
+
+    return copy
+
+
+def extractor(stored: Manifest, params: Mapping[str, Any], ctx: Context) -> CopyTree:
     """Return what puts the files of a stream into a directory, as copying does those of another backup."""
 
     def extract_into(source: str, target: str) -> None:
@@ -258,9 +326,9 @@ def _in_place(planned: _Plan, params: Mapping[str, Any], ctx: Context) -> dict[s
     with ctx.phase("prepare"):
         if planned.resumed:
             ctx.log("an earlier prepare of this directory did not end; it is done again")
-            _bring_back_redo(planned.source, planned.meta)
+            bring_back_redo(planned.source, planned.meta)
         marker.set("This directory is being prepared by dba.mariabackup. If no run is under way, run it again.\n")
-        _keep_redo(planned.source)
+        keep_redo(planned.source)
         prepare_directory(planned.source, ctx, params, again=planned.resumed, extra_args=params.get("extra_args") or ())
     with ctx.phase("verify"):
         proof, manifest = _describe(planned, planned.source, params, ctx)
@@ -268,57 +336,16 @@ def _in_place(planned: _Plan, params: Mapping[str, Any], ctx: Context) -> dict[s
         sync_file_system(planned.source)
         if manifest is not None:
             write_manifest(manifest_path(planned.source), manifest)
-        _drop_kept_redo(planned.source)
+        drop_kept_redo(planned.source)
         marker.clear()
     return _result(proof, manifest, planned.source)
-
-
-def _keep_redo(directory: str) -> None:
-    """Keep the log: the tool discards it shortly before it is done, and a run killed there could not be taken up again.
-
-    The tool of 10.8 and later removes it, so a second name keeps it (seen on 10.11 and 11.8); that of 10.5 truncates it
-    where it lies, so it takes a copy.
-    """
-    header = read_redo_header(directory)
-    if header is None or not header.creator.startswith("Backup"):
-        return
-    kept = os.path.join(directory, KEPT_REDO_FILE)
-    if os.path.lexists(kept):
-        return
-    source = os.path.join(directory, REDO_FILE)
-    try:
-        if header.kind != "stream":
-            raise OSError("needs a copy")
-        os.link(source, kept)
-    except OSError:
-        shutil.copyfile(source, f"{kept}.tmp")
-        fsync_path(f"{kept}.tmp")
-        os.rename(f"{kept}.tmp", kept)
-    fsync_path(directory)
-
-
-def _bring_back_redo(directory: str, meta: BackupMetadata) -> None:
-    """Put the kept log back where a killed run had removed its own and left nothing that can be used."""
-    if meta.prepared and not check_prepared_redo(directory, meta):
-        return
-    if not check_raw_redo(directory, meta) or check_raw_redo(directory, meta, KEPT_REDO_FILE):
-        return
-    os.rename(os.path.join(directory, KEPT_REDO_FILE), os.path.join(directory, REDO_FILE))
-
-
-def _drop_kept_redo(directory: str) -> None:
-    for name in (KEPT_REDO_FILE, f"{KEPT_REDO_FILE}.tmp"):
-        try:
-            os.unlink(os.path.join(directory, name))
-        except FileNotFoundError:
-            continue
 
 
 def _describe(planned: _Plan, directory: str, params: Mapping[str, Any], ctx: Context) -> tuple[Proof, Manifest | None]:
     """Prove the prepared directory and write down what it is now."""
     proof = inspect_backup(directory, marked_by_caller=True)
     proof.require("The tool reports success, but the result cannot be trusted. Begin again from the backup.")
-    old = planned.manifest
+    old = planned.last
     if old is None:
         return proof, None
     if old.checksum == "sha256":

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Callable
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.hashing import hash_tree
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.increments import increment_problems
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import (
     INCOMPLETE_MARKER,
     MOVED_MARKER,
@@ -23,7 +23,6 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory i
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
     Manifest,
-    StoredStream,
     manifest_path,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import (
@@ -40,7 +39,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.redo import
     check_raw_redo,
     read_redo_header,
 )
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.remote_record import read_record
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.stream_inventory import inventory_of_stream
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.version import ServerVersion
 
@@ -162,6 +161,7 @@ def inspect_backup(
     exact: bool = False,
     marked_by_caller: bool = False,
     resuming: bool = False,
+    as_increment: bool = False,
     threads: int | None = None,
     on_bytes: Callable[[int], None] | None = None,
 ) -> Proof:
@@ -173,6 +173,7 @@ def inspect_backup(
         exact: for a full backup that was prepared alone: the data must be exactly at its end.
         marked_by_caller: the markers of an unfinished run are the caller's own, and do not count.
         resuming: the caller will prepare this half prepared directory again: accept what that can mend.
+        as_increment: it has to be an increment; the caller knows what it is built on.
         threads: how many files are read at once; default: the number of processors.
         on_bytes: called with the bytes read so far when checksums are verified.
 
@@ -192,7 +193,16 @@ def inspect_backup(
         # Its files are between two states: a comparison with the manifest would only add noise.
         proof.manifest = None
     try:
-        _inspect(proof, marked_by_caller, resuming, verify_checksums, exact, threads or os.cpu_count() or 1, on_bytes)
+        _inspect(
+            proof,
+            marked_by_caller,
+            resuming,
+            as_increment,
+            verify_checksums,
+            exact,
+            threads or os.cpu_count() or 1,
+            on_bytes,
+        )
     except OSError as error:
         raise MariabackupError(
             f"The backup {path} cannot be read: {error.strerror or error} ({error.filename}).",
@@ -205,15 +215,18 @@ def _inspect(
     proof: Proof,
     marked_by_caller: bool,
     resuming: bool,
+    as_increment: bool,
     verify_checksums: bool,
     exact: bool,
     threads: int,
     on_bytes: Callable[[int], None] | None,
 ) -> None:
     path = proof.path
-    stream = proof.manifest.stream if proof.manifest else None
-    if stream is not None:
-        proof.inventory = _inventory_of_stream(proof, stream)
+    stream = None
+    if proof.manifest is not None and proof.manifest.stream is not None:
+        stream = proof.manifest.stream
+        proof.inventory, problems = inventory_of_stream(path, stream, proof.manifest)
+        proof.problems += problems
     else:
         proof.inventory = take_inventory(path)
     files = proof.files
@@ -242,18 +255,23 @@ def _inspect(
         proof.problems.append(Problem(f"{_sentence(str(error))} {_guess(files)}"))
         return
     meta = proof.metadata
-    proof.problems += _description_problems(meta, files)
-    proof.problems += leftover_problems(files, meta.prepared and not resuming)
+    proof.problems += _description_problems(meta, files, as_increment)
     proof.problems += [Problem(f"{name} is not a regular file.", name) for name in proof.inventory.others]
-    if meta.incremental or meta.compressed:
+    increment = meta.incremental and as_increment
+    if not increment:
+        proof.problems += leftover_problems(files, meta.prepared and not resuming)
+    if (meta.incremental and not as_increment) or meta.compressed:
         return
     if proof.manifest is not None and stream is not None:
         # What it holds is proven when it is extracted.
         _compare(proof, proof.manifest, False, threads, None)
         return
-    proof.problems += innodb_problems(path, proof.inventory, meta)
-    problems, proof.warnings = tables_problems(path, proof.inventory)
+    check_innodb = increment_problems if increment else innodb_problems
+    proof.problems += check_innodb(path, proof.inventory, meta)
+    problems, warnings = tables_problems(path, proof.inventory)
     proof.problems += problems
+    # An InnoDB table of an increment never has a file of its own.
+    proof.warnings = [] if increment else warnings
     header = read_redo_header(path)
     proof.redo_encrypted = bool(header and header.encrypted)
     redo = check_prepared_redo(path, meta, exact) if meta.prepared else check_raw_redo(path, meta)
@@ -263,40 +281,6 @@ def _inspect(
     proof.prepared = meta.prepared and not redo
     if proof.manifest is not None:
         _compare(proof, proof.manifest, verify_checksums, threads, on_bytes)
-
-
-def _inventory_of_stream(proof: Proof, stream: StoredStream) -> Inventory:
-    """Say what a stream holds, from its manifest, and whether it lies where it should."""
-    manifest = proof.manifest
-    record = read_record(os.path.dirname(proof.path))
-    size: int | None
-    if record is not None:
-        size = record.files.get(stream.file)
-    else:
-        try:
-            status = os.lstat(stream_path(proof.path, stream))
-        except FileNotFoundError:
-            size = None
-        else:
-            size = status.st_size
-            if not stat.S_ISREG(status.st_mode):
-                proof.problems.append(Problem(f"{stream.file} is not a regular file.", stream.file))
-    if size is None:
-        proof.problems.append(Problem(f"{stream.file} is missing.", stream.file))
-    elif size != stream.size:
-        proof.problems.append(Problem(f"{stream.file} has {size} bytes, {stream.size} in the manifest.", stream.file))
-    files = {name: entry.size for name, entry in manifest.files.items()} if manifest else {}
-    return Inventory(
-        files=files,
-        stored_bytes=stream.size,
-        schemas=list(manifest.schemas) if manifest else [],
-        isl_files={name: "a place that the stream names" for name in files if name.endswith(".isl")},
-    )
-
-
-def stream_path(path: str, stream: StoredStream) -> str:
-    """Return where the stream lies whose metadata files are in the directory ``path``."""
-    return os.path.join(os.path.dirname(path), stream.file)
 
 
 def _sentence(text: str) -> str:
@@ -313,7 +297,7 @@ def _guess(files: dict[str, int]) -> str:
     return "It is not the directory of a backup."
 
 
-def _description_problems(meta: BackupMetadata, files: dict[str, int]) -> list[Problem]:
+def _description_problems(meta: BackupMetadata, files: dict[str, int], as_increment: bool) -> list[Problem]:
     """Check what the backup says of itself (pure)."""
     problems: list[Problem] = []
     if "info" not in meta.names:
@@ -333,7 +317,10 @@ def _description_problems(meta: BackupMetadata, files: dict[str, int]) -> list[P
         problems.append(Problem(f"It comes from a server of another vendor: {meta.server_version}."))
     if meta.tool_version and "MariaDB" not in meta.tool_version:
         problems.append(Problem(f"It was taken with a tool of another vendor: {meta.tool_version}."))
-    if meta.incremental:
+    if as_increment:
+        if not meta.incremental:
+            problems.append(Problem("It is not an incremental backup, and one is needed."))
+    elif meta.incremental:
         problems.append(Problem("It is an incremental backup; a full one is needed."))
     elif meta.from_lsn:
         problems.append(Problem(f"It begins at LSN {meta.from_lsn}: it is not a full backup."))

@@ -25,8 +25,14 @@ class Estimate:
     inodes: int
 
 
-def estimate_datadir(datadir: str) -> Estimate | None:
-    """Add up what the tool would copy; the redo log that is written meanwhile comes on top. None: cannot be read."""
+def estimate_datadir(datadir: str, innodb: bool = True) -> Estimate | None:
+    """Add up what the tool would copy; the redo log that is written meanwhile comes on top. None: cannot be read.
+
+    Args:
+        datadir: the directory.
+        innodb: False for an increment: of an InnoDB file it gets the pages that have changed, and nobody knows how many
+            these are; it has two files for each.
+    """
     total, count = 0, 16
     try:
         with os.scandir(datadir) as entries:
@@ -39,11 +45,13 @@ def estimate_datadir(datadir: str) -> Estimate | None:
                 with os.scandir(entry.path) as tables:
                     for table in tables:
                         if _SCHEMA_FILES.search(table.name):
-                            total += _occupied(table)
-                            count += 1
+                            pages = not innodb and table.name.endswith(".ibd")
+                            total += 0 if pages else _occupied(table)
+                            count += 2 if pages else 1
             elif _TOP_FILES.match(entry.name):
-                total += _occupied(entry)
-                count += 1
+                pages = not innodb and not entry.name.startswith(("aria_log", "ib_buffer_pool"))
+                total += 0 if pages else _occupied(entry)
+                count += 2 if pages else 1
     except OSError:
         return None
     return Estimate(total, count)

@@ -20,8 +20,9 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory i
     take_inventory,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import Manifest, StoredStream
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import compare_files, stream_path, summary
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import compare_files, summary
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.remote_record import read_record
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.stream_inventory import stream_path
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take import drop_foreign
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_stream import walker
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, dba.mariabackup contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Takes a full backup of the server on this host into a directory, and proves it before it counts as one."""
+"""Takes a backup of the server on this host into a directory, and proves it before it counts as one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from datetime import datetime, timezone
 from typing import Any, Callable, Optional
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.chain import AUTO, misfit
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.hashing import (
     CopyFollower,
     RunningHasher,
@@ -28,6 +29,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_plan i
     Destination,
     Plan,
     ServerKnowledge,
+    TimelineOf,
     checksum_of,
     plan_take,
     result_of,
@@ -40,7 +42,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.tool.login import 
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.run import ends_on_signal, failure, run_tool
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.version import check_tool_for_backup
 
-Work = Callable[[Plan, Mapping[str, Any], Context, Optional[Destination]], dict[str, Any]]
+Work = Callable[[Plan, Mapping[str, Any], Context, Optional[Destination], Optional[TimelineOf]], dict[str, Any]]
 # The tool raises its limit to the hard limit or this; many tables need more.
 _USUAL_OPEN_FILES = 8192
 
@@ -50,6 +52,7 @@ def check(
     ctx: Context,
     server: ServerKnowledge | None = None,
     destination: Destination | None = None,
+    timeline_of: TimelineOf | None = None,
 ) -> dict[str, Any]:
     """Plan for check mode: the same refusals as ``run``, nothing written.
 
@@ -57,7 +60,7 @@ def check(
         MariabackupError: what would stop the run.
     """
     with ctx.phase("plan"):
-        planned = plan_take(params, server, destination)
+        planned = plan_take(params, server, destination, timeline_of)
         if planned.existing is not None:
             return {"changed": False, **planned.existing, "plan": []}
         if params.get("state_dir"):
@@ -65,8 +68,7 @@ def check(
     return {
         "changed": True,
         "path": planned.place.target,
-        "type": "full",
-        "base_id": None,
+        **kind_of(planned, params),
         "server_version": str(planned.server) if planned.server else None,
         "tool_version": str(planned.tool.version),
         "compression": params.get("compression") or "none",
@@ -76,11 +78,19 @@ def check(
     }
 
 
+def kind_of(planned: Plan, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the result keys about the type of the backup."""
+    base = planned.choice.base
+    reason = {"type_reason": planned.choice.reason} if params.get("type") == AUTO else {}
+    return {"type": planned.type, "base_id": base.id if base else None, **reason}
+
+
 def run(
     params: Mapping[str, Any],
     ctx: Context,
     server: ServerKnowledge | None = None,
     destination: Destination | None = None,
+    timeline_of: TimelineOf | None = None,
     work: Work | None = None,
 ) -> dict[str, Any]:
     """Take the backup.
@@ -91,6 +101,7 @@ def run(
             ``safe_slave_backup``; the login and the tool options; ``state_dir``.
         server: what a login told; without it the version comes from the server's program on this host.
         destination: a place in a repository instead of ``target_dir``.
+        timeline_of: tells which history a datadir is in, for the manifest.
         work: takes the backup in a place that is open; None for the directory format.
 
     Returns:
@@ -101,16 +112,19 @@ def run(
     """
     with ends_on_signal(), ExitStack() as stack:
         with ctx.phase("plan"):
-            planned = plan_take(params, server, destination)
+            planned = plan_take(params, server, destination, timeline_of)
             if planned.existing is not None:
                 return {"changed": False, **planned.existing, "log_path": ctx.log_path}
+            ctx.log(
+                f"a backup of the type {planned.type}{': ' if planned.choice.reason else ''}{planned.choice.reason}"
+            )
             if params.get("state_dir"):
                 stack.enter_context(exclusive(params["state_dir"], planned.datadir, "backup"))
             if planned.place.leftover():
                 ctx.log(f"removing what a run that died left in {planned.place.directory}")
             planned.place.open()
         try:
-            return (work or _take)(planned, params, ctx, destination)
+            return (work or _take)(planned, params, ctx, destination, timeline_of)
         except OSError as error:
             raise MariabackupError(
                 f"{error.filename or planned.place.directory}: {error.strerror or error}.",
@@ -120,7 +134,13 @@ def run(
             planned.place.discard()
 
 
-def _take(planned: Plan, params: Mapping[str, Any], ctx: Context, destination: Destination | None) -> dict[str, Any]:
+def _take(
+    planned: Plan,
+    params: Mapping[str, Any],
+    ctx: Context,
+    destination: Destination | None,
+    timeline_of: TimelineOf | None,
+) -> dict[str, Any]:
     started = time.monotonic()
     place, directory = planned.place, planned.place.directory
     checksum = checksum_of(params)
@@ -136,7 +156,12 @@ def _take(planned: Plan, params: Mapping[str, Any], ctx: Context, destination: D
                 inspect_backup(directory, marked_by_caller=True).require("Nothing was kept; take the backup again.")
                 prepare_directory(directory, ctx, params)
         with ctx.phase("verify"):
-            proof = inspect_backup(directory, exact=bool(params.get("prepare")), marked_by_caller=True)
+            proof = inspect_backup(
+                directory,
+                exact=bool(params.get("prepare")),
+                marked_by_caller=True,
+                as_increment=planned.choice.base is not None,
+            )
             meta = proof.require("Nothing was kept; take the backup again.")
             if meta.server is not None:
                 check_tool_for_backup(planned.tool.version, meta.server)
@@ -155,14 +180,55 @@ def _take(planned: Plan, params: Mapping[str, Any], ctx: Context, destination: D
             seconds=time.monotonic() - started,
             instance=destination.instance if destination else None,
         )
+        check_history(planned, manifest, timeline_of)
         place.commit(manifest, destination.beside(manifest) if destination else None)
     proof.path = place.target
     result = result_of(manifest, proof)
-    return {"changed": True, **result, "log_path": ctx.log_path}
+    return {"changed": True, **result, **kind_of(planned, params), "log_path": ctx.log_path}
+
+
+def check_history(planned: Plan, manifest: Manifest, timeline_of: TimelineOf | None) -> None:
+    """Refuse an increment that does not continue its base, and a backup of a datadir that was replaced meanwhile.
+
+    Raises:
+        MariabackupError: what does not fit; nothing is kept.
+    """
+    if timeline_of is not None and timeline_of(planned.datadir) != planned.timeline:
+        raise MariabackupError(
+            f"The data in {planned.datadir} was replaced while the backup was taken.",
+            "Nothing was kept; take the backup again.",
+        )
+    problem = misfit(planned.choice.base, manifest) if planned.choice.base is not None else None
+    if problem:
+        raise MariabackupError(
+            f"The increment does not continue its base: {problem}.",
+            "Nothing was kept; take a full backup (type: full).",
+        )
+
+
+def _base_directory(planned: Plan, ctx: Context) -> str | None:
+    """Make a directory that tells the tool where the increment begins; None for a full backup.
+
+    All that it reads of the base is its checkpoints file, so the base may lie anywhere, in any format.
+    """
+    base = planned.choice.base
+    if base is None:
+        return None
+    directory = os.path.join(ctx.job_dir, "base")
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    name = "mariadb_backup_checkpoints" if planned.tool.version.series_number >= (11, 1) else "xtrabackup_checkpoints"
+    with open(os.path.join(directory, name), "w", encoding="ascii") as stream:
+        stream.write(
+            f"backup_type = {'incremental' if base.base_id else 'full-backuped'}\nfrom_lsn = {base.from_lsn}\n"
+            f"to_lsn = {base.to_lsn}\nlast_lsn = {base.last_lsn}\nrecover_binlog_info = 0\n"
+        )
+    return directory
 
 
 @contextmanager
-def command(planned: Plan, params: Mapping[str, Any], *, stream: bool = False) -> Iterator[tuple[list[str], list[int]]]:
+def command(
+    planned: Plan, params: Mapping[str, Any], ctx: Context, *, stream: bool = False
+) -> Iterator[tuple[list[str], list[int]]]:
     """Give the command line of the tool, and the descriptors that it inherits, for as long as the block lasts."""
     limit = params.get("open_files_limit")
     if limit is None and planned.estimate is not None and planned.estimate.inodes > _USUAL_OPEN_FILES:
@@ -183,6 +249,7 @@ def command(planned: Plan, params: Mapping[str, Any], *, stream: bool = False) -
             login_arguments=[*login.arguments(), *([f"--user={planned.user}"] if planned.user else [])],
             defaults_file=defaults_file,
             group_suffix=params.get("defaults_group_suffix"),
+            incremental_basedir=_base_directory(planned, ctx),
             open_files_limit=limit,
             extra_args=params.get("extra_args") or (),
             stream=stream,
@@ -192,7 +259,7 @@ def command(planned: Plan, params: Mapping[str, Any], *, stream: bool = False) -
 
 def _run_backup(planned: Plan, params: Mapping[str, Any], ctx: Context, hasher: RunningHasher | None) -> None:
     place = planned.place
-    with command(planned, params) as (argv, pass_fds):
+    with command(planned, params, ctx) as (argv, pass_fds):
         offset = os.path.getsize(ctx.log_path) if os.path.exists(ctx.log_path) else 0
         follower = CopyFollower(place.directory, ctx.log_path, offset)
         total = planned.estimate.bytes if planned.estimate else 0
@@ -266,7 +333,9 @@ def describe(
     now = datetime.now(timezone.utc)
     return Manifest(
         id=planned.id,
-        type="full",
+        type=planned.type,
+        base_id=planned.choice.base.id if planned.choice.base else None,
+        timeline=planned.timeline,
         created=f"{now:%Y-%m-%dT%H:%M:%SZ}",
         host=socket.gethostname(),
         datadir=planned.datadir,

@@ -10,8 +10,9 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Callable
+from typing import Any, Callable, Union
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.chain import FULL, INCREMENTAL, Choice, Now
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.ids import next_id
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
     Manifest,
@@ -61,16 +62,25 @@ class ServerKnowledge:
         version: ``SELECT VERSION()``.
         datadir: ``@@datadir``.
         variables: global variables by lower-case name.
+        lsn: where its redo log was.
     """
 
     version: str | None = None
     datadir: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    lsn: int | None = None
+
+
+# Tells the timeline of a datadir; of the room datadir, given by the caller: rooms beside each other do not import.
+TimelineOf = Callable[[str], Union[str, None]]
 
 
 @dataclass
 class Plan:
-    """A run that nothing speaks against; ``existing`` is the result of the backup that makes it unnecessary."""
+    """A run that nothing speaks against; ``existing`` is the result of the backup that makes it unnecessary.
+
+    ``choice`` is the base of an increment, and why the backup is one or not.
+    """
 
     tool: Tool
     server: ServerVersion | None
@@ -82,15 +92,25 @@ class Plan:
     options: BackupOptions
     login: Login
     existing: dict[str, Any] | None = None
+    choice: Choice = field(default_factory=Choice)
+    timeline: str | None = None
+
+    @property
+    def type(self) -> str:
+        """The type of the backup: ``full`` or ``incremental``."""
+        return INCREMENTAL if self.choice.base else FULL
 
     def steps(self, params: Mapping[str, Any]) -> list[dict[str, str]]:
         """Describe the run for check mode."""
         size = human(self.estimate.bytes) if self.estimate else "an unknown amount"
+        kind = "a full backup" if self.type == FULL else "an incremental backup"
+        size = f"about {size}" if self.type == FULL else f"the changed pages, and {size} of other tables"
+        why = f"; {self.choice.reason}" if self.choice.reason else ""
         found = [
             {
                 "phase": "backup",
-                "action": f"take a full backup of {self.datadir} with {self.tool.path}",
-                "detail": f"about {size}, {self.options.parallel} threads, into {self.place.directory}",
+                "action": f"take {kind} of {self.datadir} with {self.tool.path}",
+                "detail": f"{size}, {self.options.parallel} threads, into {self.place.directory}{why}",
             }
         ]
         if params.get("prepare"):
@@ -118,16 +138,21 @@ class Destination:
         id: its id there.
         instance: whose backup it is there.
         beside: makes the texts of what lies beside its files, by name.
+        choose: chooses the base of an increment; None for a full backup.
     """
 
     place: Workplace
     id: str
     instance: str
     beside: Callable[[Manifest], Mapping[str, str]]
+    choose: Callable[[Now], Choice] | None = None
 
 
 def plan_take(
-    params: Mapping[str, Any], server: ServerKnowledge | None, destination: Destination | None = None
+    params: Mapping[str, Any],
+    server: ServerKnowledge | None,
+    destination: Destination | None = None,
+    timeline_of: TimelineOf | None = None,
 ) -> Plan:
     """Look at everything before a run, and refuse what cannot end well.
 
@@ -135,6 +160,11 @@ def plan_take(
         MariabackupError: a value, the tool, the option files, the target or the space speaks against it.
     """
     server = server or ServerKnowledge()
+    if (params.get("type") or FULL) != FULL and destination is None:
+        raise MariabackupError(
+            f"type is {params['type']}, and the base of an increment is looked for in a repository.",
+            "Name the repository with repository instead of target_dir.",
+        )
     place = destination.place if destination else Workplace(os.path.abspath(params["target_dir"]))
     existing = None if destination else existing_backup(place.target, params.get("skip_if_newer_than"))
     tool = find_tool(params.get("mariadb_backup"))
@@ -161,13 +191,18 @@ def plan_take(
         )
     datadir = os.path.realpath(server.datadir or configured or _DEFAULT_DATADIR)
     _check_apart(place.target, datadir)
-    estimate = estimate_datadir(datadir) if os.path.isdir(datadir) else None
+    timeline = timeline_of(datadir) if timeline_of else None
+    choice = Choice()
+    if destination is not None and destination.choose is not None:
+        series = (version or tool.version).series_number
+        choice = destination.choose(Now(timeline, series, server.lsn, datetime.now(timezone.utc)))
+    estimate = estimate_datadir(datadir, innodb=choice.base is None) if os.path.isdir(datadir) else None
     # How far a stream can be compressed is not known before: a full disk ends it, and nothing of it is kept.
     compressed = (params.get("compression") or "none") != "none"
     if estimate is not None and existing is None and not place.leftover() and not compressed:
         check_space(place.file_system, estimate, "the backup")
     identity = destination.id if destination else next_id(datetime.now(timezone.utc), None, secrets.token_hex(3))
-    return Plan(tool, version, datadir, place, identity, estimate, user, options, login, existing)
+    return Plan(tool, version, datadir, place, identity, estimate, user, options, login, existing, choice, timeline)
 
 
 def _positive(params: Mapping[str, Any], name: str, least: int) -> int:
@@ -245,7 +280,7 @@ def existing_backup(target: str, newer_than: Any) -> dict[str, Any] | None:
     # One from the future, taken when the clock was wrong, would count until then.
     if not -_CLOCK_SKEW_SECONDS < age < float(newer_than):
         return None
-    proof = inspect_backup(target, manifest=manifest)
+    proof = inspect_backup(target, manifest=manifest, as_increment=manifest.type == INCREMENTAL)
     return result_of(manifest, proof) if proof.ok else None
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, dba.mariabackup contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Takes a full backup as one stream into a repository: compressed, encrypted and hashed on the way, nothing is written twice.
+"""Takes a backup as one stream into a repository: compressed, encrypted and hashed on the way, nothing is written twice.
 
 What the tool writes goes through a walker (stream/walk.py), which tells afterwards which files the stream holds and hands out the
 small ones that describe the backup; those lie beside the stream, in clear.
@@ -19,10 +19,16 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory i
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import STREAM, FileEntry, StoredStream
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import REDO_FILE, read_metadata
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import inspect_backup
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take import command, describe
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take import (
+    check_history,
+    command,
+    describe,
+    kind_of,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_plan import (
     Destination,
     Plan,
+    TimelineOf,
     checksum_of,
     result_of,
 )
@@ -86,7 +92,11 @@ def walker(params: Mapping[str, Any], report: str) -> Filter:
 
 
 def take_stream(
-    planned: Plan, params: Mapping[str, Any], ctx: Context, destination: Destination | None
+    planned: Plan,
+    params: Mapping[str, Any],
+    ctx: Context,
+    destination: Destination | None,
+    timeline_of: TimelineOf | None,
 ) -> dict[str, Any]:
     """Take the backup into the place of ``planned``, which is open; see ``take.run``."""
     started = time.monotonic()
@@ -122,14 +132,16 @@ def take_stream(
             recipients=encryption.check_recipients(recipients) if recipients else [],
             stream=StoredStream(name, passed.stored_bytes, passed.sha256),
         )
-        proof = inspect_backup(place.directory, manifest=manifest, marked_by_caller=True)
+        increment = planned.choice.base is not None
+        proof = inspect_backup(place.directory, manifest=manifest, marked_by_caller=True, as_increment=increment)
         meta = proof.require(_AGAIN)
         if meta.server is not None:
             check_tool_for_backup(planned.tool.version, meta.server)
     with ctx.phase("commit"):
+        check_history(planned, manifest, timeline_of)
         place.commit(manifest, destination.beside(manifest) if destination else None)
     proof.path = place.target
-    return {"changed": True, **result_of(manifest, proof), "log_path": ctx.log_path}
+    return {"changed": True, **result_of(manifest, proof), **kind_of(planned, params), "log_path": ctx.log_path}
 
 
 def _pass(planned: Plan, params: Mapping[str, Any], ctx: Context, name: str, report: str) -> Passed:
@@ -151,7 +163,7 @@ def _pass(planned: Plan, params: Mapping[str, Any], ctx: Context, name: str, rep
             on_bytes,
             checksum_of(params) == "sha256",
         )
-        with pipe, command(planned, params, stream=True) as (argv, pass_fds):
+        with pipe, command(planned, params, ctx, stream=True) as (argv, pass_fds):
             outcome = run_tool(argv, ctx.log_path, pass_fds=pass_fds, stdout=pipe.fd)
             # Who broke the pipe is told before the tool, which fails because of it.
             passed = pipe.finish(writer_failed=not outcome.completed_ok)

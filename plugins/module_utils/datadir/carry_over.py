@@ -25,6 +25,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout import Layout
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.timeline import NAME as TIMELINE
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 
 # Options whose value is a file (or directory) that the server or a client reads and never writes.
@@ -72,6 +73,7 @@ NEVER = (
     "ddl_recovery*.log",
     "ddl.log",
     "#rocksdb",
+    TIMELINE,
 )
 # Files that the server makes at the top of a datadir: not data of users, and not worth a word in the plan.
 _USUAL = (*NEVER, "*.log", "*-bin.*", "*-relay-bin*", "ibdata*", "xtrabackup_*", "mariadb_backup_*")

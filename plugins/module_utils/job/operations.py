@@ -14,10 +14,11 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_plan i
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_stream import check_options
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.place import copy_tree
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.timeline import timeline_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository import listing, prune_task, source, taking
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore import outset, previous, transaction
-from ansible_collections.dba.mariabackup.plugins.module_utils.server.facts import read_facts
+from ansible_collections.dba.mariabackup.plugins.module_utils.server.facts import read_facts, read_lsn
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.greeting import socket_path
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.login import Login, connect_any
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.options import (
@@ -45,9 +46,10 @@ def _ask_server(params: Mapping[str, Any], ctx: Context) -> ServerKnowledge | No
         return None
     try:
         facts = read_facts(connection)
+        lsn = read_lsn(connection)
     finally:
         connection.close()
-    return ServerKnowledge(version=facts.version, datadir=facts.datadir, variables=facts.variables)
+    return ServerKnowledge(version=facts.version, datadir=facts.datadir, variables=facts.variables, lsn=lsn)
 
 
 def _with_diff(result: dict[str, Any], before: str) -> dict[str, Any]:
@@ -71,14 +73,20 @@ def _require_repository(params: Mapping[str, Any]) -> None:
 def _backup(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
     _require_repository(params)
     server = _ask_server(params, ctx)
-    result = taking.run(params, ctx, server) if params["repository"] else take.run(params, ctx, server)
+    if params["repository"]:
+        result = taking.run(params, ctx, server, timeline_of)
+    else:
+        result = take.run(params, ctx, server, timeline_of=timeline_of)
     return _with_diff(result, "")
 
 
 def _plan_backup(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
     _require_repository(params)
     server = _ask_server(params, ctx)
-    result = taking.check(params, ctx, server) if params["repository"] else take.check(params, ctx, server)
+    if params["repository"]:
+        result = taking.check(params, ctx, server, timeline_of)
+    else:
+        result = take.check(params, ctx, server, timeline_of=timeline_of)
     return _with_diff(result, "")
 
 
@@ -91,13 +99,14 @@ def _before_prepare(params: Mapping[str, Any]) -> str:
 
 
 def _of_directory(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
-    """Replace a backup of a repository by the directory of its files."""
+    """Replace a backup of a repository by the directory of its files, and name what an increment is built on."""
     request = source.request_of(params)
     if params["in_place"] and (request or source.entry_of(params["target_dir"])):
         raise MariabackupError(
             "A backup in a repository stays as it was taken, so it is not prepared in place.", "Set dest instead."
         )
-    return params if request is None else {**params, "target_dir": source.find(request, params, ctx).data}
+    path = params["target_dir"] if request is None else source.find(request, params, ctx).data
+    return {**params, "target_dir": path, "_chain": source.links(path)}
 
 
 def _prepare(params: dict[str, Any], ctx: Context) -> dict[str, Any]:

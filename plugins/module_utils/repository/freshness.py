@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.chain import FULL
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry
 
@@ -40,10 +41,11 @@ def judge(entries: Sequence[Entry], now: datetime, max_age: timedelta | None, si
     """Return what is wrong with the newest backup, as sentences; empty when nothing is.
 
     Args:
-        entries: the backups of the instance, oldest first.
+        entries: the backups of the instance that can be restored, oldest first.
         now: the time, aware.
         max_age: how old the newest usable backup may be.
-        size_drift: by how many percent its size may differ from the median of those before it of its type.
+        size_drift: by how many percent the size of the newest full one may differ from the median of those before it.
+            An increment is as large as the changes since its base, so its size tells nothing.
     """
     usable = [entry for entry in entries if entry.head is not None]
     if not usable:
@@ -57,16 +59,16 @@ def judge(entries: Sequence[Entry], now: datetime, max_age: timedelta | None, si
         hours = age.total_seconds() / 3600
         allowed = max_age.total_seconds() / 3600
         found.append(f"The newest backup, {newest.id}, is {hours:.1f} hours old; {allowed:g} are allowed.")
-    if size_drift is not None and newest.head is not None:
-        kind = newest.head.manifest.type
-        heads = [entry.head for entry in usable[:-1] if entry.head is not None]
-        sizes = [head.size_bytes for head in heads if head.manifest.type == kind][-COMPARED:]
+    heads = [entry.head for entry in usable if entry.head is not None and entry.head.manifest.type == FULL]
+    if size_drift is not None and heads:
+        head = heads[-1]
+        sizes = [other.size_bytes for other in heads[:-1]][-COMPARED:]
         usual = statistics.median(sizes) if sizes else 0
         if usual:
-            drift = 100 * (newest.head.size_bytes - usual) / usual
+            drift = 100 * (head.size_bytes - usual) / usual
             if abs(drift) > size_drift:
                 found.append(
-                    f"The newest backup, {newest.id}, has {newest.head.size_bytes} bytes, {drift:+.0f} % against the"
+                    f"The newest full backup, {head.manifest.id}, has {head.size_bytes} bytes, {drift:+.0f} % against the"
                     f" {usual:.0f} of the {len(sizes)} before it; {size_drift} % are allowed."
                 )
     return found

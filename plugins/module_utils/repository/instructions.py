@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
     DATA,
     FILE_LIST,
     Manifest,
-    StoredStream,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.version import parse_version
 
@@ -21,7 +21,7 @@ _HEAD = """\
 How to restore this backup by hand
 ==================================
 
-backup    {id} ({type}{prepared})
+backup    {id} ({type}{prepared}{increment_of})
 of        {instance}, host {host}, MariaDB {server}
 taken     {created}
 GTID      {gtid}
@@ -35,7 +35,7 @@ service has another name.
     BACKUP={backup}
     DATADIR={datadir}
     SERVICE={service}
-    set -eu
+{chain}    set -eu
     test ! -e "$DATADIR.new"
     test ! -e "$DATADIR.old"
 
@@ -43,13 +43,11 @@ The last two stop here when an earlier attempt has left something: remove $DATAD
 
 1. Check every file. A line that does not end in OK names a damaged file: use another backup then.
 
-    python3 -c 'import json,sys
-    for name, entry in json.load(open(sys.argv[1])).items(): print(entry["sha256"], "", name)' \\
-      "$BACKUP/{file_list}" | (cd "$BACKUP/{data}" && sha256sum --check --quiet)
+{check}
 
 2. Copy it beside the datadir{and_prepare}. The server may still run.
 
-    cp -a --reflink=auto "$BACKUP/{data}" "$DATADIR.new"
+{copy}
 {prepare}
     rm -f "$DATADIR.new"/xtrabackup_* "$DATADIR.new"/mariadb_backup_* "$DATADIR.new"/backup-my.cnf
     chown -R mysql:mysql "$DATADIR.new"
@@ -79,47 +77,73 @@ away, and replace "cp" and both "mv" by: mariadb-backup --copy-back --target-dir
 
 A server that writes binary logs numbers its transactions anew after this. If it has replicas, set them up anew too.
 """
-_STREAM = """\
-1. Check the file: "OK" has to stand behind its name. If not, use another backup.
-
-    echo "{sha256}  $BACKUP/{file}" | sha256sum --check
-
-2. Extract it beside the datadir, and prepare what comes out: its last line has to be "completed OK!". The server may still run.
-   mbstream does not notice files that are missing, so the sizes of all are compared.
-
-    mkdir -m 700 "$DATADIR.new"
-    {reader} | mbstream -x -C "$DATADIR.new"
-    (cd "$DATADIR.new" && python3 -c 'import json,os,sys
-    for name, entry in json.load(open(sys.argv[1])).items(): assert os.stat(name).st_size == entry["size"], name' \\
-      "$BACKUP/{file_list}")
-    mariadb-backup --prepare --target-dir="$DATADIR.new"
+_CHECK = """\
+    python3 -c 'import json,sys
+    for name, entry in json.load(open(sys.argv[1])).items(): print(entry["sha256"], "", name)' \\
+      "$BACKUP/{file_list}" | (cd "$BACKUP/{data}" && sha256sum --check --quiet)"""
+_CHECK_CHAIN = """\
+    for ID in $FULL $INCREMENTS; do
+      python3 -c 'import json,sys
+    for name, entry in json.load(open(sys.argv[1])).items(): print(entry["sha256"], "", name)' \\
+        "$BACKUP/../$ID/{file_list}" | (cd "$BACKUP/../$ID/{data}" && sha256sum --check --quiet)
+    done"""
+_COPY = '    cp -a --reflink=auto "$BACKUP/{data}" "$DATADIR.new"'
+_COPY_FULL = '    cp -a --reflink=auto "$BACKUP/../$FULL/{data}" "$DATADIR.new"'
+_CHAIN = """\
+    FULL={full}
+    INCREMENTS="{increments}"
 """
+# The program consumes the directory of an increment, hence the copies.
+_APPLY = """
+    for ID in $INCREMENTS; do
+      rm -rf "$DATADIR.increment"
+      cp -a --reflink=auto "$BACKUP/../$ID/{data}" "$DATADIR.increment"
+      mariadb-backup --prepare --target-dir="$DATADIR.new" --incremental-dir="$DATADIR.increment"
+      rm -rf "$DATADIR.increment"
+    done"""
+# mbstream does not notice files that are missing, so the sizes of all are compared.
+_EXTRACT = """\
+    rm -rf "{target}"; mkdir -m 700 "{target}"; set -o pipefail
+    {reader} | mbstream -x -C "{target}"
+    (cd "{target}" && python3 -c 'import json,os,sys
+    for name, entry in json.load(open(sys.argv[1])).items(): assert os.stat(name).st_size == entry["size"], name' \\
+      "{unit}/{file_list}"); set +o pipefail"""
 _FETCH = """\
-0. Bring it from the storage to this host. rclone needs a configuration that names the remote (rclone config).
-
-    rclone copy {remote} "$BACKUP"
-
-1. Check the file"""
+    mkdir -p "$BACKUP"
+    rclone copy {remote} "{unit}"
+"""
 _IDENTITY = """\
     IDENTITY=/root/identity.txt  # the file with a secret key of one of its recipients
 """
+_UNPACK = {"zstd": "zstd -dc", "lz4": "lz4 -dc", "gzip": "gzip -dc"}
 _PREPARE = '    mariadb-backup --prepare --target-dir="$DATADIR.new"'
 _NO_CHECKSUMS = '    echo "this backup was taken without checksums"'
 
 
-def restore_text(manifest: Manifest, path: str, remote: str | None = None) -> str:
-    """Return the text for a full backup.
+def restore_text(manifest: Manifest, path: str, bases: Sequence[Manifest] = (), remote: str | None = None) -> str:
+    """Return the text for a backup.
 
     Args:
         manifest: the backup's.
         path: the backup's directory in the repository.
-        remote: the same in remote storage, ``NAME:path``; ``path`` is of no use then.
+        bases: of an increment: the backups that it is built on, from the full one on.
+        remote: where the backups of the instance lie in remote storage, ``NAME:path``; ``path`` is of no use then.
     """
     version = parse_version(manifest.server_version or "")
+    names = [base.id for base in bases] + [manifest.id]
+    places = {"data": DATA, "file_list": FILE_LIST}
+    and_prepare = ', and prepare the copy: its last line has to be "completed OK!"'
+    if bases:
+        and_prepare = (
+            ", prepare the copy, and apply the increments from copies of their own, in their order:\n   each time the last"
+            ' line has to be "completed OK!". When one fails, remove both copies and begin anew'
+        )
     text = _HEAD.format(
         id=manifest.id,
         type=manifest.type,
         prepared=", prepared" if manifest.prepared else "",
+        increment_of=f" of {manifest.base_id}" if bases else "",
+        chain=_CHAIN.format(full=names[0], increments=" ".join(names[1:])) if bases else "",
         instance=manifest.instance,
         host=manifest.host,
         server=manifest.server_version,
@@ -130,40 +154,73 @@ def restore_text(manifest: Manifest, path: str, remote: str | None = None) -> st
         backup=shlex.quote(f"/var/tmp/{manifest.id}" if remote else path),
         datadir=shlex.quote(manifest.datadir or "/var/lib/mysql"),
         service=shlex.quote(_service(manifest.instance or "")),
-        file_list=FILE_LIST,
-        data=DATA,
-        and_prepare="" if manifest.prepared else ', and prepare the copy: its last line has to be "completed OK!"',
-        prepare="" if manifest.prepared else _PREPARE,
+        check=_check(manifest, bases).format(**places),
+        copy=(_COPY_FULL if bases else _COPY).format(**places),
+        and_prepare="" if manifest.prepared else and_prepare,
+        prepare="" if manifest.prepared else _PREPARE + (_APPLY.format(**places) if bases else ""),
     )
-    if manifest.stream is not None:
-        text = _of_stream(text, manifest, manifest.stream)
-        return text.replace("1. Check the file", _FETCH.format(remote=shlex.quote(remote)), 1) if remote else text
-    if manifest.checksum == "none":
-        begin, end = text.index("    python3 -c"), text.index("2. Copy")
-        text = f"{text[:begin]}{_NO_CHECKSUMS}\n\n{text[end:]}"
+    if any(link.stream is not None for link in (*bases, manifest)):
+        return _of_streams(text, (*bases, manifest), remote)
     return text
 
 
-def _of_stream(text: str, manifest: Manifest, stream: StoredStream) -> str:
-    """Replace checking and copying files by what a stream needs."""
-    place = f'"$BACKUP/{stream.file}"'
-    unpack = {"zstd": "zstd -dc", "lz4": "lz4 -dc", "gzip": "gzip -dc"}.get(manifest.compression)
-    reader = f'age -d -i "$IDENTITY" {place}' if manifest.encrypted else f"{unpack or 'cat'} {place}"
-    if manifest.encrypted and unpack:
-        reader += f" | {unpack}"
-    steps = _STREAM.format(sha256=stream.sha256, file=stream.file, reader=reader, file_list=FILE_LIST)
-    if stream.sha256 is None:
-        begin, end = steps.index('    echo "'), steps.index("2. Extract")
-        steps = f"{steps[:begin]}{_NO_CHECKSUMS}\n\n{steps[end:]}"
-    programs = [
-        name for name in ("age" if manifest.encrypted else "", manifest.compression) if name not in ("", "none")
-    ]
-    begin, end = text.index("1. Check every file"), text.index('\n    rm -f "$DATADIR.new"')
-    text = text[:begin] + steps.rstrip("\n") + text[end:]
-    text = text.replace("    set -eu\n", (_IDENTITY if manifest.encrypted else "") + "    set -euo pipefail\n", 1)
+def _check(manifest: Manifest, bases: Sequence[Manifest]) -> str:
+    if any(link.checksum == "none" for link in (*bases, manifest)):
+        return _NO_CHECKSUMS
+    return _CHECK_CHAIN if bases else _CHECK
+
+
+def _of_streams(text: str, links: Sequence[Manifest], remote: str | None) -> str:
+    """Replace checking and copying files by what streams need."""
+    units = {link.id: "$BACKUP" if len(links) == 1 else f"$BACKUP/../{link.id}" for link in links}
+    check = "".join(
+        _FETCH.format(remote=shlex.quote(f"{remote}/{link.id}"), unit=units[link.id]) for link in links if remote
+    )
+    place = []
+    for number, link in enumerate(links):
+        unit, target = units[link.id], "$DATADIR.increment" if number else "$DATADIR.new"
+        if link.stream is None:
+            check += (
+                ""
+                if link.checksum == "none"
+                else _CHECK.replace("$BACKUP", unit).format(data=DATA, file_list=FILE_LIST) + "\n"
+            )
+            place.append(f'    rm -rf "{target}"; cp -a --reflink=auto "{unit}/{DATA}" "{target}"')
+        else:
+            file = f"{unit}/{link.stream.file}"
+            check += f'    echo "{link.stream.sha256}  {file}" | sha256sum --check\n' if link.stream.sha256 else ""
+            reader = _reader(link, file)
+            place.append(_EXTRACT.format(target=target, reader=reader, unit=unit, file_list=FILE_LIST))
+        if not link.prepared:
+            increment = ' --incremental-dir="$DATADIR.increment"' if number else ""
+            place.append(f'    mariadb-backup --prepare --target-dir="$DATADIR.new"{increment}')
+    if len(links) > 1:
+        place.append('    rm -rf "$DATADIR.increment"')
+    begin, end = text.index("then.\n\n", text.index("1. Check")) + len("then.\n\n"), text.index("\n2. Copy")
+    text = text[:begin] + (check or _NO_CHECKSUMS + "\n") + text[end:]
+    begin, end = text.index("still run.\n\n") + len("still run.\n\n"), text.index('\n    rm -f "$DATADIR.new"')
+    text = text[:begin] + "\n".join(place) + text[end:]
+    if any(link.encrypted for link in links):
+        text = text.replace("    set -eu\n", _IDENTITY + "    set -eu\n", 1)
+    programs = sorted(
+        {
+            *(link.compression for link in links),
+            *("age" for link in links if link.encrypted),
+            *(["rclone"] if remote else []),
+        }
+        - {"none"}
+    )
     if programs:
-        text = text.replace("of the same series, room", f"of the same series, {' and '.join(programs)}, room", 1)
+        text = text.replace("of the same series, room", f"of the same series, {', '.join(programs)}, room", 1)
     return text
+
+
+def _reader(link: Manifest, file: str) -> str:
+    """Return the commands that write the stream of a backup as mbstream wants it."""
+    unpack = _UNPACK.get(link.compression)
+    if not link.encrypted:
+        return f'{unpack or "cat"} "{file}"'
+    return f'age -d -i "$IDENTITY" "{file}"' + (f" | {unpack}" if unpack else "")
 
 
 def _service(instance: str) -> str:

@@ -11,9 +11,15 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup import info
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.chain import INCREMENTAL, chain_to
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.access import open_repository
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.basis import (
+    links_of,
+    manifests_of,
+    problems_of,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.freshness import judge, parse_span
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.source import find, reading, request_of
@@ -30,24 +36,46 @@ def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
         return {**info.run(params, ctx), "backups": [], "instances": [], "violations": []}
     repository, instance = open_repository(params, ctx), request["instance"]
     entries = list(repository.entries(instance))
+    problems = problems_of(entries)
+    sound = [entry for entry in entries if entry.id not in problems]
     listed = {
-        "backups": _chains(entries),
+        "backups": _chains(entries, problems),
         "instances": repository.instances(),
-        "violations": _judge(entries, params, repository.place(instance), ctx),
+        "violations": _judge(sound, params, repository.place(instance), ctx),
     }
     if not entries or not (params["backup_id"] or params["before"] or params["verify"]):
         return {
             "changed": False,
             "exists": bool(entries),
-            "valid": bool(entries) and all(entry.head is not None for entry in entries),
+            "valid": bool(entries) and not problems,
             "verified": None,
-            "problems": [f"{entry.path}: {entry.problem}" for entry in entries if entry.problem],
+            "problems": [f"{entry.path}: {problems[entry.id]}" for entry in entries if entry.id in problems],
             "backup": None,
             **listed,
         }
     entry = find(request, params, ctx)
     with reading(entry.data):
-        return {**info.run({**params, "target_dir": entry.data}, ctx), **listed}
+        return {**_examine(entry, entries, problems, params, ctx), **listed}
+
+
+def _examine(
+    entry: Entry, entries: list[Entry], problems: dict[str, str], params: Mapping[str, Any], ctx: Context
+) -> dict[str, Any]:
+    """Examine one backup and, of an increment, everything that it is built on."""
+
+    def look(link: Entry) -> dict[str, Any]:
+        kind = link.head.manifest.type if link.head else None
+        return info.run({**params, "target_dir": link.data, "_increment": kind == INCREMENTAL}, ctx)
+
+    found = look(entry)
+    others: list[str] = []
+    for link in [] if entry.id in problems else links_of(entry, entries)[:-1]:
+        looked = look(link)
+        texts = looked["problems"] or ([] if looked["exists"] else ["Its files are gone."])
+        others += [f"{link.id}: {text}" for text in texts]
+    if entry.id in problems:
+        others.append(problems[entry.id])
+    return {**found, "problems": [*found["problems"], *others], "valid": found["valid"] and not others}
 
 
 def _judge(entries: list[Entry], params: Mapping[str, Any], where: str, ctx: Context) -> list[str]:
@@ -68,27 +96,26 @@ def _judge(entries: list[Entry], params: Mapping[str, Any], where: str, ctx: Con
     return violations
 
 
-def _chains(entries: list[Entry]) -> list[dict[str, Any]]:
+def _chains(entries: list[Entry], problems: Mapping[str, str]) -> list[dict[str, Any]]:
     """Describe every backup, with the ids of its chain from the full one on; a broken chain is empty."""
-    bases = {entry.id: entry.head.manifest.base_id for entry in entries if entry.head is not None}
-    found = []
-    for entry in entries:
-        chain: list[str] = []
-        link: str | None = entry.id
-        while link is not None and link in bases and link not in chain:
-            chain.insert(0, link)
-            link = bases[link]
-        found.append(_describe(entry, chain if link is None else []))
-    return found
+    manifests = manifests_of(entries)
+    return [
+        _describe(
+            entry,
+            [] if entry.id in problems else [link.id for link in chain_to(entry.id, manifests)],
+            problems.get(entry.id),
+        )
+        for entry in entries
+    ]
 
 
-def _describe(entry: Entry, chain: list[str]) -> dict[str, Any]:
+def _describe(entry: Entry, chain: list[str], problem: str | None) -> dict[str, Any]:
     head = entry.head
     manifest = head.manifest if head else None
     return {
         "id": entry.id,
         "path": entry.path,
-        "problem": entry.problem,
+        "problem": problem,
         "type": manifest.type if manifest else None,
         "base_id": manifest.base_id if manifest else None,
         "chain": chain,

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.chain import broken_chains
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive, probe
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.access import open_repository
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.basis import manifests_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.freshness import parse_span
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository, instance_of
@@ -98,7 +100,12 @@ def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
 
 def _decide(repository: Repository, entries: list[Entry], rules: Rules) -> tuple[list[Decision], list[str]]:
     """Decide about every backup that can be read; the others stay, and say why."""
-    stored = [Stored(entry.id, entry.time, _base_of(entry)) for entry in entries if entry.head is not None]
+    broken = broken_chains(manifests_of(entries))
+    stored = [
+        Stored(entry.id, entry.time, _base_of(entry), broken.get(entry.id))
+        for entry in entries
+        if entry.head is not None
+    ]
     in_use = [entry.id for entry in entries if entry.head is not None and repository.in_use(entry)]
     decisions = decide(stored, rules, datetime.now(timezone.utc), in_use)
     order = deletion_order(decisions, stored)

@@ -22,11 +22,13 @@ class Stored:
         id: backups are ordered by it, never by their time: clocks go back.
         time: when its data is from, aware.
         base_id: the backup that it is an increment of.
+        problem: why it cannot be restored although its base is there, as a part of a sentence.
     """
 
     id: str
     time: datetime
     base_id: str | None = None
+    problem: str | None = None
 
     def __post_init__(self) -> None:
         if self.time.utcoffset() is None:
@@ -77,7 +79,7 @@ def decide(backups: Iterable[Stored], rules: Rules, now: datetime, in_use: Colle
     """Decide for every backup whether it is kept, oldest first.
 
     Kept are: what a rule keeps, the newest restorable backup, what is in use, and every base of these. A backup whose
-    chain is broken counts for no rule, and is left for a person to remove.
+    chain is broken counts for no rule, and is left for a person to remove, with what it is built on.
 
     Args:
         backups: all of the repository, in any order.
@@ -106,13 +108,13 @@ def decide(backups: Iterable[Stored], rules: Rules, now: datetime, in_use: Colle
     for name in set(in_use) & set(stored):
         reasons[name].append("in use")
     kept: set[str] = set()
-    for backup in newest_first:
+    for backup in reversed(listed):
         link: str | None = backup.id if reasons[backup.id] else None
-        while link is not None and link not in kept:
+        while link is not None and link in stored and link not in kept:
             kept.add(link)
             link = stored[link].base_id
     for backup in listed:
-        if backup.id in kept and backup.base_id is not None:
+        if backup.id in kept and backup.base_id in stored and backup.base_id not in broken:
             reasons[backup.base_id].append(f"base of {backup.id}")
     return [Decision(name, bool(found), tuple(found) or ("no rule keeps it",)) for name, found in reasons.items()]
 
@@ -146,7 +148,7 @@ def deletion_order(decisions: Iterable[Decision], backups: Iterable[Stored]) -> 
 
 def _find_broken(stored: Mapping[str, Stored]) -> dict[str, str]:
     """Return the backups that cannot be restored, each with what is wrong with its chain."""
-    broken: dict[str, str] = {}
+    broken = {name: backup.problem for name, backup in stored.items() if backup.problem}
     sound: set[str] = set()
     for name in stored:
         walked: set[str] = set()

@@ -15,6 +15,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.context import Con
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import directory_in_use
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.access import open_repository
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.basis import links_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry, choose, read_entry
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository, instance_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.rclone import is_remote
@@ -59,7 +60,8 @@ def find(request: Mapping[str, Any], params: Mapping[str, Any], ctx: Context) ->
             else "Correct repository, or take a backup first.",
         )
     entry = choose(entries, str(request["backup_id"]), request["before"], repository.place(instance))
-    repository.fetch(entry)
+    for link in _chain_as_far_as_it_goes(entry):
+        repository.fetch(link)
     return entry
 
 
@@ -71,9 +73,39 @@ def entry_of(target_dir: str) -> Entry | None:
     return read_entry(parent)
 
 
+def links(target_dir: str) -> list[str]:
+    """Return the directories of the backups that a restore of ``target_dir`` needs, from the full one on to itself.
+
+    Raises:
+        MariabackupError: it is an increment of a repository whose chain is broken.
+    """
+    entry = entry_of(target_dir)
+    if entry is None or entry.head is None:
+        return [target_dir]
+    return [link.data for link in _chain(entry)]
+
+
+def _chain(entry: Entry) -> list[Entry]:
+    if entry.head is None or entry.head.manifest.base_id is None:
+        return [entry]
+    top = os.path.dirname(entry.path)
+    return links_of(entry, Repository(os.path.dirname(top)).entries(os.path.basename(top)))
+
+
+def _chain_as_far_as_it_goes(entry: Entry) -> list[Entry]:
+    """Return the chain of a backup, or itself alone where that is broken.
+
+    Whoever needs the chain finds out for himself; a restore that is in service by now does not.
+    """
+    try:
+        return _chain(entry)
+    except MariabackupError:
+        return [entry]
+
+
 @contextlib.contextmanager
 def reading(target_dir: str, *, alone: bool = False) -> Iterator[None]:
-    """Keep others from removing or changing the backup whose files lie in ``target_dir``.
+    """Keep others from removing or changing the backup whose files lie in ``target_dir``, and what it is built on.
 
     Args:
         target_dir: its directory.
@@ -90,5 +122,10 @@ def reading(target_dir: str, *, alone: bool = False) -> Iterator[None]:
         with directory_in_use(target_dir, alone=alone):
             yield
         return
-    with Repository(os.path.dirname(os.path.dirname(entry.path))).reading(entry):
+    repository = Repository(os.path.dirname(os.path.dirname(entry.path)))
+    chain = _chain_as_far_as_it_goes(entry)
+    with contextlib.ExitStack() as stack:
+        # A removal begins with the last increment, so the first lock already keeps the others.
+        for link in reversed(chain):
+            stack.enter_context(repository.reading(link))
         yield

@@ -40,6 +40,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.members im
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.probe import supports_reflink
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.usage import in_use
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository import source as sources
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.host import Host
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.situation import (
     Directory,
@@ -123,17 +124,21 @@ def _directory(place: Place, write: bool, carried: tuple[str, ...]) -> Directory
 
 def _source(params: Mapping[str, Any], host: Host, write: bool) -> tuple[Source, tuple[str, ...]]:
     path = os.path.realpath(params["target_dir"])
+    chain = tuple(sources.links(path))
     manifest = read_manifest(manifest_path(path))
     # A backup that is moved is prepared in place, and a run that was killed there is taken up again.
     resuming = params["method"] == "move" and os.path.lexists(preparing_marker(path))
-    proof = inspect_backup(path, manifest=None if resuming else manifest, resuming=resuming)
+    bases = [inspect_link(link, number) for number, link in enumerate(chain[:-1])]
+    proof = inspect_backup(path, manifest=None if resuming else manifest, resuming=resuming, as_increment=bool(bases))
+    proofs = [*bases, proof]
     meta = proof.metadata
-    problems = [problem.text for problem in proof.problems]
+    problems = [f"{base.path}: {problem.text}" for base in bases for problem in base.problems]
+    problems += [problem.text for problem in proof.problems]
     version = meta.server if meta else None
     if meta is not None and version is None and not problems:
         problems.append("its info file does not tell the server's version")
     special: dict[str, int] = {}
-    for name, size in proof.inventory.files.items():
+    for name, size in proofs[0].inventory.files.items():
         directory = host.layout.directory_of(name) if "/" not in name else host.layout.datadir
         if directory != host.layout.datadir:
             special[directory] = special.get(directory, 0) + size
@@ -141,7 +146,7 @@ def _source(params: Mapping[str, Any], host: Host, write: bool) -> tuple[Source,
     if parent == host.layout.datadir and not is_mount_point(parent):
         parent = os.path.dirname(parent)  # the new set is staged beside the datadir, inside of a mount point
     needs_prepare = resuming or not proof.prepared
-    stream = manifest is not None and manifest.stream is not None
+    streams = [one.manifest for one in proofs if one.manifest is not None and one.manifest.stream is not None]
     source = Source(
         path=path,
         backup_id=_identity(manifest, proof, path),
@@ -151,25 +156,34 @@ def _source(params: Mapping[str, Any], host: Host, write: bool) -> tuple[Source,
         series=version.series_number if version else (0, 0),
         server_version=meta.server_version or "" if meta else "",
         last_lsn=meta.last_lsn if meta else 0,
-        size_bytes=proof.inventory.size_bytes,
-        files=len(proof.inventory.files),
+        size_bytes=sum(one.size_bytes for one in proofs),
+        files=sum(len(one.files) for one in proofs),
         special_bytes=special,
-        isl_files=tuple(sorted(proof.inventory.isl_files)),
+        isl_files=tuple(sorted({name for one in proofs for name in one.isl_files})),
         schemas=tuple(proof.inventory.schemas),
         gtid=meta.gtid or None if meta else None,
         binlog_file=meta.binlog_file if meta else None,
         binlog_position=meta.binlog_position if meta else None,
         device=os.stat(path).st_dev,
-        reflink=not stream and bool(supports_reflink(path, parent, write)),
+        reflink=not streams and bool(supports_reflink(path, parent, write)),
         has_manifest=manifest is not None,
         has_checksums=manifest is not None and manifest.checksum == "sha256",
         innodb=dict(meta.options) if meta else {},
         encryption_plugin=proof.encryption_plugin,
-        file_sizes={name: size for name, size in proof.inventory.files.items() if "/" not in name},
-        stream=stream,
-        stream_problem=_stream_problem(params, manifest) if manifest and stream else None,
+        file_sizes={name: size for name, size in proofs[0].inventory.files.items() if "/" not in name},
+        chain=chain,
+        increment_bytes=sum(one.size_bytes for one in proofs[1:]),
+        largest_increment=max((one.size_bytes for one in proofs[1:]), default=0),
+        stream=bool(streams),
+        stream_problem=_stream_problem(params, streams),
     )
-    return source, tuple(sorted({name.split("/")[0] for name in proof.inventory.files}))
+    return source, tuple(sorted({name.split("/")[0] for one in proofs for name in one.inventory.files}))
+
+
+def inspect_link(path: str, number: int, verify_checksums: bool = False) -> Proof:
+    """Examine one backup of a chain; ``number`` 0 is the full one."""
+    manifest = read_manifest(manifest_path(path))
+    return inspect_backup(path, manifest=manifest, verify_checksums=verify_checksums, as_increment=number > 0)
 
 
 def _identity(manifest: Manifest | None, proof: Proof, path: str) -> str:
@@ -187,10 +201,11 @@ def _tool_problem(params: Mapping[str, Any], backup: ServerVersion) -> str | Non
     return None
 
 
-def _stream_problem(params: Mapping[str, Any], manifest: Manifest) -> tuple[str, str] | None:
-    """Return why this host cannot read the stream, and what to do."""
+def _stream_problem(params: Mapping[str, Any], streams: list[Manifest]) -> tuple[str, str] | None:
+    """Return why this host cannot read one of the streams, and what to do."""
     try:
-        check_readable(manifest, params)
+        for manifest in streams:
+            check_readable(manifest, params)
     except MariabackupError as error:
         return error.cause, error.action
     return None

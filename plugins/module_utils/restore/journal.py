@@ -11,6 +11,7 @@ import shutil
 import time
 from typing import Any
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.apply import COPY_SUFFIX
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.sets import DYING_SUFFIX
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import (
@@ -126,6 +127,7 @@ def kept_paths(run: Journal) -> list[str]:
     paths: list[str] = []
     for member in run["members"]:
         paths += [member["staged"], member["previous"], failed_path(member["staged"])]
+        paths.append(member["staged"] + COPY_SUFFIX)
     # A removal that was interrupted has left the set under another name.
     return [found for path in paths for found in (path, path + DYING_SUFFIX) if os.path.lexists(found)]
 

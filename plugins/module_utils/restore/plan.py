@@ -191,7 +191,9 @@ def _written_bytes(situation: Situation, options: Mapping[str, Any]) -> dict[int
     """Return how many bytes staging, and the server when it starts, write on each device."""
     source, datadir = situation.source, situation.datadir
     shares_blocks = source.device == datadir.device and (options["method"] == "move" or source.reflink)
-    needs = {datadir.device: SPARE_BYTES + (0 if shares_blocks else source.size_bytes)}
+    # Increments are written into the staged set, shared blocks or not, each from a copy beside it.
+    full_bytes = 0 if shares_blocks else source.size_bytes - source.increment_bytes
+    needs = {datadir.device: SPARE_BYTES + full_bytes + source.increment_bytes + source.largest_increment}
     for place in situation.directories:
         if place.device != datadir.device:
             needs[place.device] = needs.get(place.device, SPARE_BYTES) + source.special_bytes.get(place.path, 0)
@@ -270,10 +272,14 @@ def _steps(situation: Situation, options: Mapping[str, Any], members: Sequence[M
     elif how == "auto":
         how = "reflink" if source.reflink else "copy"
     size = f"{source.size_bytes // MIB} MiB in {source.files} files"
+    count = len(source.increments)
+    increments = f", and {count} increment{'s' if count > 1 else ''}" if count else ""
     prepare = (
-        [_step("prepare", "apply the log", source.path if how == "move" else staging)] if source.needs_prepare else []
+        [_step("prepare", f"apply the log{increments}", source.path if how == "move" else staging)]
+        if source.needs_prepare
+        else []
     )
-    stage = _step("stage", f"{how} the backup ({size})", f"{source.path} -> {staging}")
+    stage = _step("stage", f"{how} the backup{increments} ({size})", f"{source.full} -> {staging}")
     # A backup that is to be consumed is prepared before it is moved.
     yield from [*prepare, stage] if how == "move" else [stage, *prepare]
     for member in members:

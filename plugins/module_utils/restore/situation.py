@@ -19,6 +19,8 @@ class Source:
     ``problems`` are the proof's findings in words. ``needs_prepare`` says that the log has still to be applied, ``reflink``
     that the datadir's file system can share its blocks. Sizes are bytes; ``special_bytes`` are those that leave the
     datadir, by the directory they go to, ``file_sizes`` those of the files at the top. ``innodb`` is ``backup-my.cnf``.
+    ``chain`` are the directories from the full backup on to ``path``: that one alone where it is a full backup. The sizes
+    of its increments are ``increment_bytes``, and each is copied in its turn, the largest one ``largest_increment``.
     """
 
     path: str
@@ -44,8 +46,21 @@ class Source:
     innodb: Mapping[str, str]
     encryption_plugin: str | None
     file_sizes: Mapping[str, int]
+    chain: tuple[str, ...] = ()
+    increment_bytes: int = 0
+    largest_increment: int = 0
     stream: bool = False
     stream_problem: tuple[str, str] | None = None
+
+    @property
+    def full(self) -> str:
+        """The directory of the full backup, which is staged first."""
+        return self.chain[0] if self.chain else self.path
+
+    @property
+    def increments(self) -> tuple[str, ...]:
+        """The directories of the increments that are applied onto it, oldest first."""
+        return self.chain[1:]
 
 
 @dataclass(frozen=True)

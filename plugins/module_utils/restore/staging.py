@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.apply import COPY_SUFFIX, apply_increments
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import IGNORED_DIRECTORIES, MOVED_MARKER
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
     Manifest,
@@ -42,6 +43,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.sets impor
     transfer,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.swap import Member
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.timeline import begin_timeline
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import make_private_dirs, sync_file_system
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore import moving, wayback
@@ -109,16 +111,21 @@ def has_server_data(journal: Journal) -> bool:
 
 
 def stage(journal: Journal, situation: Situation, params: Mapping[str, Any], ctx: Context) -> None:
-    """Place the backup, whole, in the staged datadir; checksums of the manifest are verified on the way."""
+    """Place the backup, whole, in the staged datadir; checksums of the manifest are verified on the way.
+
+    Of an increment it is the full backup at the root of its chain.
+    """
     members = members_of(journal)
     if params["method"] == "move":
         moving.remember(journal)
     make_staged(members)
-    source, target = situation.source.path, members[0].staged
-    if situation.source.stream:
-        _extract(source, target, params, ctx)
+    source, target = situation.source.full, members[0].staged
+    stored = _stored(source)
+    if stored is not None:
+        _extract(source, stored, target, params, ctx)
     elif params["copier"] == "builtin":
-        _copy_ourselves(source, target, situation, params, ctx)
+        total = situation.source.size_bytes - situation.source.increment_bytes
+        _copy_ourselves(source, target, total, params, ctx)
     else:
         _verify_before(source, params, ctx)
         if params["copier"] == "rsync":
@@ -139,17 +146,20 @@ def _manifest_of(path: str) -> Manifest | None:
     return read_manifest(manifest_path(path))
 
 
-def _extract(source: str, target: str, params: Mapping[str, Any], ctx: Context) -> None:
+def _stored(path: str) -> Manifest | None:
+    """Return the manifest of a backup that is stored as a stream; None for another."""
+    manifest = _manifest_of(path)
+    return manifest if manifest is not None and manifest.stream is not None else None
+
+
+def _extract(source: str, stored: Manifest, target: str, params: Mapping[str, Any], ctx: Context) -> None:
     """Extract a stream; it is held against its manifest on the way, and so is what comes out."""
-    manifest = _manifest_of(source)
-    if manifest is None:
-        raise MariabackupError(f"The manifest of {source} has gone.", "Restore another backup.")
     brake = Limiter(params["bandwidth_limit"]) if params["bandwidth_limit"] else None
-    extract(source, manifest, target, params, ctx, parallel=params["parallel"] or None, brake=brake)
-    ctx.log(f"extracted {manifest.size_bytes} bytes in {len(manifest.files)} files")
+    extract(source, stored, target, params, ctx, parallel=params["parallel"] or None, brake=brake)
+    ctx.log(f"extracted {stored.size_bytes} bytes in {len(stored.files)} files")
 
 
-def _copy_ourselves(source: str, target: str, situation: Situation, params: Mapping[str, Any], ctx: Context) -> None:
+def _copy_ourselves(source: str, target: str, total: int, params: Mapping[str, Any], ctx: Context) -> None:
     manifest = _manifest_of(source)
     checksums = None
     if manifest is not None and manifest.checksum == "sha256" and params["verify_checksums"]:
@@ -159,7 +169,7 @@ def _copy_ourselves(source: str, target: str, situation: Situation, params: Mapp
     def on_bytes(count: int) -> None:
         nonlocal done
         done += count
-        ctx.progress(done, situation.source.size_bytes)
+        ctx.progress(done, total)
 
     placed = copy_tree(
         source,
@@ -175,7 +185,7 @@ def _copy_ourselves(source: str, target: str, situation: Situation, params: Mapp
     ctx.log(f"placed {placed.bytes} bytes in {placed.files} files ({placed.method}, {placed.checked} checksums)")
 
 
-def _verify_before(source: str, params: Mapping[str, Any], ctx: Context) -> None:
+def _verify_before(source: str, params: Mapping[str, Any], ctx: Context, increment: bool = False) -> None:
     """Verify the checksums where the copier is not ours and cannot."""
     manifest = _manifest_of(source)
     if manifest is not None and manifest.stream is not None:
@@ -186,6 +196,7 @@ def _verify_before(source: str, params: Mapping[str, Any], ctx: Context) -> None
             manifest=manifest,
             verify_checksums=True,
             marked_by_caller=True,
+            as_increment=increment,
             on_bytes=lambda count: ctx.progress(count, 0),
         ).require()
 
@@ -243,21 +254,41 @@ def _copy_with_rsync(source: str, target: str, params: Mapping[str, Any], ctx: C
 
 
 def prepare(journal: Journal, params: Mapping[str, Any], ctx: Context) -> None:
-    """Apply the log to the staged copy; the backup itself stays as it is."""
-    prepare_directory(members_of(journal)[0].staged, ctx, params)
+    """Apply the log to the staged copy, and then the increments; the backups themselves stay as they are.
+
+    A run that is killed between two increments begins anew: what is staged is in a state that nobody can tell.
+    """
+    staged = members_of(journal)[0].staged
+    prepare_directory(staged, ctx, params)
+
+    def copy(source: str, target: str) -> None:
+        stored = _stored(source)
+        if stored is not None:
+            os.mkdir(target, 0o700)
+            _extract(source, stored, target, params, ctx)
+            return
+        manifest = _manifest_of(source)
+        total = manifest.size_bytes if manifest else 0
+        _copy_ourselves(source, target, total, {**params, "method": "auto"}, ctx)
+
+    apply_increments(staged, journal["source"].get("increments") or (), copy, ctx, params)
 
 
 def verify(journal: Journal, situation: Situation, host: Host, params: Mapping[str, Any], ctx: Context) -> None:
     """Prove the staged set and make it ready to serve: its parts in their directories, owner, label, all on the disk."""
     members = members_of(journal)
     top = members[0].staged
-    proof = inspect_backup(top, exact=situation.source.needs_prepare)
+    proof = inspect_backup(top, exact=situation.source.needs_prepare and not situation.source.increments)
     proof.require("This is a defect of the backup or of the disk; the data in service has not been touched.")
     if not proof.prepared:
         raise MariabackupError(
             "The staged backup is not prepared.", "Report this: it should have been prepared by now."
         )
+    if proof.metadata is None or proof.metadata.last_lsn != situation.source.last_lsn:
+        raise MariabackupError("The staged data does not end where the backup ends.", "Report this with the log.")
     _take_metadata_out(journal, top)
+    # It goes into service, and out of it, together with the data.
+    ctx.log(f"timeline {begin_timeline(top)} begins")
     distribute(host.layout, members)
     for member in members:
         owner = _owner(member, situation, params)
@@ -313,7 +344,10 @@ def _take_metadata_out(journal: Journal, top: str) -> None:
 
 def verify_source(journal: Journal, params: Mapping[str, Any], ctx: Context) -> None:
     """Verify the whole backup before the old data is deleted for it."""
-    _verify_before(journal["source"]["path"], {**params, "verify_checksums": True}, ctx)
+    source = journal["source"]
+    increments = source.get("increments") or []
+    for number, link in enumerate([source.get("full") or source["path"], *increments]):
+        _verify_before(link, {**params, "verify_checksums": True}, ctx, increment=number > 0)
 
 
 def delete_old(journal: Journal, ctx: Context) -> None:
@@ -334,4 +368,5 @@ def discard(journal: Journal, ctx: Context) -> None:
         moving.give_back(journal, ctx)
     for member in members_of(journal):
         remove_tree(member.staged)
+        remove_tree(member.staged + COPY_SUFFIX)
         wayback.remove_room(member.live)

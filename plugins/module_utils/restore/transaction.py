@@ -158,6 +158,8 @@ class Restore:
                     "path": situation.source.path,
                     "backup_id": situation.source.backup_id,
                     "request": self.params.get("_request"),
+                    "full": situation.source.full,
+                    "increments": list(situation.source.increments),
                 },
                 situation=summary,
                 members=[member.as_dict() for member in plan.members],

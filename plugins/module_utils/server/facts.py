@@ -90,6 +90,16 @@ def read_facts(connection: Any) -> ServerFacts:
     return facts
 
 
+def read_lsn(connection: Any) -> int | None:
+    """Return where InnoDB's redo log is; None where the server does not say."""
+    rows = _try(connection, "SHOW GLOBAL STATUS LIKE 'Innodb_lsn_current'", "the LSN", [])
+    if rows and str(rows[0].get("Value", "")).isdigit():
+        return int(rows[0]["Value"])
+    text = _try(connection, "SHOW ENGINE INNODB STATUS", "the LSN", [])
+    match = re.search(r"^Log sequence number\s+(\d+)", str(text[0].get("Status", "")), re.MULTILINE) if text else None
+    return int(match[1]) if match else None
+
+
 def _try(connection: Any, sql: str, what: str, notes: list[str]) -> list[dict[str, Any]]:
     try:
         return query(connection, sql)

@@ -47,6 +47,7 @@ def backup_argv(
     login_arguments: Sequence[str] = (),
     defaults_file: str | None = None,
     group_suffix: str | None = None,
+    incremental_basedir: str | None = None,
     open_files_limit: int | None = None,
     extra_args: Sequence[str] = (),
     stream: bool = False,
@@ -55,6 +56,7 @@ def backup_argv(
 
     Args:
         target_dir: gets the files; of a stream it stays empty.
+        incremental_basedir: a directory with the checkpoints file of the base; None for a full backup.
         stream: write the backup to stdout, as a stream of mbstream.
         login_arguments: of ``Login.arguments``; it must name a user unless an option file does, because the tool
             of 10.5 logs in as the empty user otherwise.
@@ -67,6 +69,8 @@ def backup_argv(
     argv = [executable, *_first(defaults_file, group_suffix), "--backup", f"--target-dir={target_dir}"]
     if stream:
         argv.append("--stream=mbstream")
+    if incremental_basedir is not None:
+        argv.append(f"--incremental-basedir={incremental_basedir}")
     argv += list(login_arguments)
     argv.append(f"--parallel={options.parallel}")
     if options.throttle:

@@ -96,6 +96,16 @@ def test_position_from_info_when_there_is_no_binlog_info() -> None:
     assert (meta.binlog_file, meta.binlog_position, meta.gtid) == ("bin.000002", 4232797, "0-1-32")
 
 
+def test_a_full_backup_with_increments_applied_is_no_increment() -> None:
+    """The tool then puts the last increment's info file there, which says ``incremental = Y``."""
+    for state, expected in (("raw", True), ("prepared", False)):
+        files = dict(sample("10.11", state)["files"])
+        files["xtrabackup_info"] = files["xtrabackup_info"].replace("incremental = N", "incremental = Y")
+        files["xtrabackup_checkpoints"] = files["xtrabackup_checkpoints"].replace("full-backuped", "incremental")
+        assert "incremental = Y" in files["xtrabackup_info"]
+        assert build(files).incremental is expected
+
+
 def test_options_and_sizes() -> None:
     assert parse_options("# x\n[mysqld]\ninnodb-page-size = 4096\nplugin_load=a=b\n\n") == {
         "innodb_page_size": "4096",

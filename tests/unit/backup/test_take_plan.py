@@ -52,6 +52,17 @@ def test_plan(params: dict[str, object]) -> None:
     assert not Path(str(params["target_dir"])).parent.exists()
 
 
+def test_increments_need_a_repository(params: dict[str, object]) -> None:
+    for kind in ("incremental", "auto"):
+        with pytest.raises(MariabackupError, match=f"type is {kind}, and the base of an increment is looked for"):
+            plan_take({**params, "type": kind}, SERVER)
+
+
+def test_the_timeline_is_that_of_the_datadir(params: dict[str, object]) -> None:
+    plan = plan_take(params, SERVER, timeline_of=lambda path: f"of {path}")
+    assert (plan.type, plan.timeline) == ("full", "of /srv/data")
+
+
 def test_what_the_server_says_wins(params: dict[str, object]) -> None:
     assert plan_take(params, ServerKnowledge("10.11.18-MariaDB", "/srv/other")).datadir == "/srv/other"
 

@@ -51,9 +51,11 @@ def test_spans_that_are_none(text: str) -> None:
         ([entry(1, GIB), entry(12, GIB)], None, None, []),
         ([entry(1, GIB), entry(12, 2 * GIB)], None, 50, ["+100 %"]),
         ([entry(1, GIB), entry(12, GIB // 4)], None, 50, ["-75 %"]),
-        # One odd backup before it does not move the median, and one of another type does not count.
+        # One odd backup before it does not move the median, and increments do not count.
         ([entry(1, GIB), entry(2, 9 * GIB), entry(3, GIB), entry(12, GIB)], None, 10, []),
         ([entry(1, GIB), entry(12, GIB // 100, "incremental")], None, 10, []),
+        ([entry(1, GIB, "incremental"), entry(12, GIB // 100, "incremental")], None, 10, []),
+        ([entry(1, GIB), entry(2, 3 * GIB), entry(12, GIB // 100, "incremental")], None, 10, ["+200 %"]),
         ([entry(1, 0), entry(12, GIB)], None, 10, []),
         ([entry(1, GIB), entry(3, 3 * GIB)], 1, 10, ["hours old", "+200 %"]),
     ],

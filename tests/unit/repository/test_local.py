@@ -31,7 +31,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.repository import 
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import choose
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.instructions import commands, restore_text
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository, instance_of
-from ansible_collections.dba.mariabackup.plugins.module_utils.repository.source import find, reading, request_of
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.source import find, links, reading, request_of
 
 INSTANCE = "db 1 \u00fc'\"-"
 Store = Callable[..., Path]
@@ -55,10 +55,16 @@ def manifest(number: int, **changes: Any) -> Manifest:
         "from_lsn": 0,
         "to_lsn": 1,
         "last_lsn": 2,
+        "timeline": "t",
         "checksum": "sha256",
         "files": {"ibdata1": FileEntry(3, "0" * 64)},
     }
     return Manifest(**{**values, **changes})
+
+
+def on(number: int) -> dict[str, Any]:
+    """Return what makes a manifest one of an increment on the backup of that day."""
+    return {"type": "incremental", "base_id": manifest(number).id, "from_lsn": 1}
 
 
 @pytest.fixture
@@ -265,8 +271,8 @@ def test_leftovers_go_and_what_is_alive_stays(store: Store, tmp_path: Path) -> N
 
 
 def test_prune(store: Store, tmp_path: Path) -> None:
-    chain = [store(1), store(2, type="incremental", base_id=manifest(1).id)]
-    orphan = store(3, type="incremental", base_id=manifest(30).id)
+    chain = [store(1), store(2, **on(1))]
+    orphan = store(3, **on(30))
     damaged = store(4)
     (damaged / "manifest.json").write_text("{")
     old, new = store(5), store(6)
@@ -288,12 +294,15 @@ def test_prune(store: Store, tmp_path: Path) -> None:
 
 
 def test_prune_leaves_what_is_read_and_its_bases(store: Store, tmp_path: Path) -> None:
-    base, increment, new = store(1), store(2, type="incremental", base_id=manifest(1).id), store(6)
+    base, increment, new = store(1), store(2, **on(1)), store(6)
     params = {"repository": str(tmp_path), "instance": INSTANCE, "keep_last": 1, "state_dir": str(tmp_path / "state")}
     with reading(str(increment / "data")):
         done = prune_task.run(params, Context(str(tmp_path), str(tmp_path / "state")))
     assert done["removed"] == []
-    assert [decision["reasons"] for decision in done["decisions"]][:2] == [[f"base of {increment.name}"], ["in use"]]
+    assert [decision["reasons"] for decision in done["decisions"]][:2] == [
+        ["in use", f"base of {increment.name}"],
+        ["in use"],
+    ]
     assert entries(tmp_path) == [base.name, increment.name, new.name]
 
 
@@ -308,8 +317,8 @@ def test_rules_that_cannot_be_used(rules: dict[str, Any], text: str) -> None:
 
 def test_listing_shows_chains(store: Store, tmp_path: Path) -> None:
     store(1)
-    store(2, type="incremental", base_id=manifest(1).id, label="hourly")
-    store(3, type="incremental", base_id=manifest(30).id)
+    store(2, **on(1), label="hourly")
+    store(3, **on(30))
     params = {"target_dir": None, "repository": str(tmp_path), "instance": INSTANCE, "backup_id": None, "before": None}
     params |= {"max_age": None, "size_drift": None}
     listed = listing.run({**params, "verify": False}, Context(str(tmp_path), str(tmp_path), check_mode=True))
@@ -320,7 +329,11 @@ def test_listing_shows_chains(store: Store, tmp_path: Path) -> None:
     ]
     assert listed["backups"][1]["label"] == "hourly"
     assert listed["instances"] == [INSTANCE]
-    assert (listed["exists"], listed["valid"], listed["backup"]) == (True, True, None)
+    assert (listed["exists"], listed["valid"], listed["backup"]) == (True, False, None)
+    assert [entry["problem"] for entry in listed["backups"][:2]] == [None, None]
+    missing = f"Its chain is broken: the base {manifest(30).id} of {manifest(3).id} is missing or cannot be read."
+    assert listed["backups"][2]["problem"] == missing
+    assert listed["problems"] == [f"{tmp_path}/{INSTANCE}/{manifest(3).id}: {missing}"]
 
 
 def test_how_to_restore_by_hand() -> None:
@@ -334,3 +347,45 @@ def test_how_to_restore_by_hand() -> None:
     assert "--prepare" not in commands(prepared)
     assert "sha256sum" not in commands(prepared)
     assert subprocess.run(["bash", "-n"], input=commands(prepared), text=True, check=False).returncode == 0
+
+
+def test_how_to_restore_a_chain_by_hand() -> None:
+    text = restore_text(manifest(5, **on(4)), "/srv/r/db1/x", [manifest(3), manifest(4, **on(3))])
+    script = commands(text)
+    assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
+    assert f"({'incremental'} of {manifest(4).id})" in text
+    assert f"FULL={manifest(3).id}\n" in script
+    assert f'INCREMENTS="{manifest(4).id} {manifest(5).id}"\n' in script
+    assert '--incremental-dir="$DATADIR.increment"' in script
+    assert "sha256sum" in script
+    unchecked = restore_text(manifest(5, **on(4)), "/b", [manifest(4, checksum="none")])
+    assert "sha256sum" not in commands(unchecked)
+
+
+def test_a_broken_chain_names_what_can_be_restored(store: Store, tmp_path: Path) -> None:
+    full = store(1)
+    broken = store(3, **on(2))
+    assert links(str(full / "data")) == [str(full / "data")]
+    with pytest.raises(MariabackupError, match=f"the base {manifest(2).id}") as caught:
+        links(str(broken / "data"))
+    assert caught.value.action == f"Use another backup; the newest restorable one is {full.name}."
+    store(2, **on(1))
+    assert [Path(path).parent.name for path in links(str(broken / "data"))] == [
+        manifest(number).id for number in (1, 2, 3)
+    ]
+    # A backup that is read is kept with all that it is built on, and a broken chain keeps nobody from reading.
+    repository = Repository(str(tmp_path))
+    with reading(str(broken / "data")):
+        assert all(repository.in_use(entry) for entry in repository.entries(INSTANCE))
+
+
+def test_prune_keeps_the_bases_of_what_does_not_fit(store: Store, tmp_path: Path) -> None:
+    """An increment that does not fit its base is left for a person, and no order of deletion trips over it."""
+    base = store(1)
+    odd = store(2, **{**on(1), "from_lsn": 7})
+    new = store(6)
+    params = {"repository": str(tmp_path), "instance": INSTANCE, "keep_last": 1, "state_dir": str(tmp_path / "state")}
+    done = prune_task.run(params, Context(str(tmp_path), str(tmp_path / "state")))
+    assert done["removed"] == []
+    assert "begins at LSN 7" in done["decisions"][1]["reasons"][0]
+    assert entries(tmp_path) == [base.name, odd.name, new.name]

@@ -404,3 +404,22 @@ def test_as_many_days_are_kept_as_there_are(backups: list[Stored], count: int) -
     found = [why for d in decide(backups, Rules(daily=count), NOW) for why in d.reasons if why.startswith("daily ")]
     days = {chain[0].time.date() for chain in restorable(backups).values()}
     assert len(found) == len(set(found)) == min(count, len(days))
+
+
+@CALM
+@given(forests(), used, rules, used)
+def test_what_does_not_fit_its_base_stays_with_its_bases(
+    backups: list[Stored], odd: set[str], rules: Rules, used: set[str]
+) -> None:
+    """It counts for no rule, and no order of deletion takes its base away or trips over it."""
+    marked = [dataclasses.replace(backup, problem="odd" if backup.id in odd else None) for backup in backups]
+    decisions = decide(marked, rules, NOW, used)
+    stay, stored = kept(decisions), {backup.id for backup in marked}
+    assert stay >= odd & stored
+    for backup in marked:
+        if backup.id in stay and backup.base_id in stored:
+            assert backup.base_id in stay
+    assert sorted(deletion_order(decisions, marked)) == sorted(stored - stay)
+    for decision in decisions:
+        if decision.id in odd:
+            assert decision.reasons[0] == "odd: not restorable, remove it by hand"

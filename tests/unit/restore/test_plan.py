@@ -161,6 +161,29 @@ def test_a_refusal_names_the_cause_and_the_way_on(arguments: dict[str, Any], wor
     assert made.steps == ()
 
 
+def test_a_chain_needs_room_for_its_increments_and_for_a_copy_of_the_largest() -> None:
+    chain = {
+        "path": "/r/db1/3/data",
+        "chain": ("/r/db1/1/data", "/r/db1/2/data", "/r/db1/3/data"),
+        "size_bytes": 300 * MIB,
+        "increment_bytes": 100 * MIB,
+        "largest_increment": 70 * MIB,
+        "needs_prepare": True,
+    }
+    room = dataclasses.replace(DATADIR, free_bytes=(300 + 70 + 64) * MIB)
+    made = plan(source=chain, directories=(room,))
+    assert made.refusals == ()
+    stage, prepare = made.steps[:2]
+    assert stage["detail"] == "/r/db1/1/data -> /var/lib/mysql.restore-r1"
+    assert prepare["action"] == "apply the log, and 2 increments"
+    less = dataclasses.replace(room, free_bytes=room.free_bytes - 1)
+    assert "Staging needs 434 MiB" in plan(source=chain, directories=(less,)).refusals[0].cause
+    # Shared blocks save the full backup alone.
+    shared = {**chain, "reflink": True, "device": DATADIR.device}
+    room = dataclasses.replace(DATADIR, free_bytes=(100 + 70 + 64) * MIB)
+    assert plan(source=shared, directories=(room,)).refusals == ()
+
+
 def test_all_refusals_come_at_once() -> None:
     made = plan(source={"problems": ("one.", "two.")}, directories=(full(),))
     assert len(made.refusals) == 3

@@ -35,6 +35,7 @@ def test_backup() -> None:
         login_arguments=["--socket=/s", "--user=u"],
         defaults_file="/proc/self/fd/5",
         group_suffix=".x",
+        incremental_basedir="/base",
         open_files_limit=9000,
         extra_args=["--history=n"],
     ) == [
@@ -43,6 +44,7 @@ def test_backup() -> None:
         "--defaults-group-suffix=.x",
         "--backup",
         "--target-dir=/b",
+        "--incremental-basedir=/base",
         "--socket=/s",
         "--user=u",
         "--parallel=4",
