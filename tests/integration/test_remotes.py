@@ -62,7 +62,9 @@ def test_s3(server: Server, storage: Storage) -> None:
     _nothing_stored_here(server)
     server.dataset("change")
     changed = server.snapshot()
-    second = server.succeed("backup", **INTO)
+    second = server.succeed("backup", type="incremental", **INTO)
+    assert second["base_id"] == first["id"]
+    assert second["stored_bytes"] < first["stored_bytes"]
     assert [entry["label"] for entry in _listed(server)] == ["first", None]
     server.fail("restore", "is encrypted", backup_id=first["id"], **BACK)
     found = server.succeed("backup_info", backup_id=first["id"], verify=True, identity_file=IDENTITY, **WHERE)
@@ -73,15 +75,18 @@ def test_s3(server: Server, storage: Storage) -> None:
     result = server.succeed("restore", **options, **BACK)
     assert (result["backup_id"], result["method"]) == (first["id"], "stream")
     server.assert_seeded()
-    assert server.succeed("restore", **BACK)["backup_id"] == second["id"]
+    assert server.succeed("restore", identity_file=IDENTITY, **BACK)["backup_id"] == second["id"]
     assert server.snapshot()["tables"] == changed["tables"]
     _nothing_stored_here(server)
+    assert server.succeed("prune", check=True, keep_last=1, **WHERE)["removed"] == []
+    third = server.succeed("backup", type="auto", **INTO)
+    assert third["type"] == "full", "the server was restored since"
     decided = server.succeed("prune", check=True, keep_last=1, **WHERE)
-    assert decided["removed"] == [first["id"]]
-    assert len(_listed(server)) == 2
-    assert server.succeed("prune", keep_last=1, **WHERE)["removed"] == [first["id"]]
-    assert not any(first["id"] in name for name in storage.names(server, REMOTE))
-    assert [entry["id"] for entry in _listed(server)] == [second["id"]]
+    assert sorted(decided["removed"]) == [first["id"], second["id"]]
+    assert len(_listed(server)) == 3
+    assert sorted(server.succeed("prune", keep_last=1, **WHERE)["removed"]) == [first["id"], second["id"]]
+    assert {name.split("/")[1] for name in storage.names(server, REMOTE)} == {third["id"]}
+    assert [entry["id"] for entry in _listed(server)] == [third["id"]]
 
 
 def test_sftp_and_another_host(server: Server, storage: Storage, take: Callable[..., Server]) -> None:

@@ -21,7 +21,7 @@ from tests.integration.harness.faults import (
     wait_stopped,
 )
 from tests.integration.harness.modules import Result
-from tests.integration.harness.server import Server, show
+from tests.integration.harness.server import Server, assert_same, show
 
 REPOSITORY = "/srv/repository"
 IDENTITY = "/root/test-identity"
@@ -121,11 +121,44 @@ def test_by_hand_to_the_letter(server: Server) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     server.assert_seeded()
     server.run("rm -rf /var/lib/mysql.old")
-    before = server.listing("/var/lib/mysql/mysql")
+    pid = server.server_pid()
     server.run(f"truncate -s -100 {_unit(server, taken)}/backup.mbstream.zst.age")
     done = server.run(["bash", "-c", script], check=False)
     assert done.returncode != 0, "a stream that was cut went unnoticed"
-    assert server.listing("/var/lib/mysql/mysql") == before
+    assert server.server_pid() == pid, "the server was stopped"
+
+
+@pytest.mark.suites("trixie", "bullseye")
+def test_chain_of_streams(server: Server) -> None:
+    """Increments as streams, one of them encrypted, and one as files: restored at each link, prepared, and by hand."""
+    key = _key(server)
+    shots = [server.snapshot()]
+    taken = [_take(server, compression="zstd")]
+    for options in ({"encryption_recipients": [key], "compression": "lz4"}, {"format": "directory"}, {}):
+        server.sql(f"CREATE DATABASE link{len(taken)}; CREATE TABLE link{len(taken)}.t (a INT) ENGINE=InnoDB;"
+                   f"INSERT INTO link{len(taken)}.t VALUES ({len(taken)})")  # fmt: skip
+        shots.append(server.snapshot())
+        taken.append(_take(server, type="incremental", **options))
+    assert [link["base_id"] for link in taken] == [None, *(link["id"] for link in taken[:-1])]
+    assert taken[1]["stored_bytes"] < taken[0]["stored_bytes"]
+    found = server.succeed("backup_info", repository=REPOSITORY, verify=True, identity_file=IDENTITY)
+    assert found["valid"], show(found)
+    assert found["backups"][-1]["chain"] == [link["id"] for link in taken]
+    server.fail("restore", "is encrypted", backup_id=taken[3]["id"], **BACK)
+    for number in (3, 1, 0):
+        result = server.succeed("restore", backup_id=taken[number]["id"], identity_file=IDENTITY, **BACK)
+        assert result["backup_id"] == taken[number]["id"]
+        assert_same(shots[number], server.snapshot(check=True))
+    prepared = {"dest": "/srv/backup/prepared", "identity_file": IDENTITY, "backup_id": taken[3]["id"]}
+    server.succeed("prepare", repository=REPOSITORY, **prepared)
+    server.succeed("restore", target_dir="/srv/backup/prepared", existing_data="delete")
+    assert_same(shots[3], server.snapshot())
+    server.dataset("change")
+    text = server.host.get(f"{_unit(server, taken[3])}/RESTORE.txt").replace("/root/identity.txt", IDENTITY)
+    script = "".join(line[4:] for line in text.splitlines(keepends=True) if line.startswith("    "))
+    done = server.run(["bash", "-c", script], check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert_same(shots[3], server.snapshot())
 
 
 @pytest.mark.suites("trixie")
