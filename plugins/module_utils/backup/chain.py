@@ -147,7 +147,7 @@ def broken_chains(manifests: Mapping[str, Manifest]) -> dict[str, str]:
     for name in manifests:
         walked: dict[str, None] = {}
         link: str | None = name
-        while link in manifests and link not in walked and link not in found and link not in sound:
+        while link is not None and link in manifests and not (link in walked or link in found or link in sound):
             walked[link] = None
             link = manifests[link].base_id
         problem = found.get(link) if link is not None else None
@@ -195,22 +195,27 @@ def choose_base(
         A choice without a base, and with the reason, when nothing can be the base. The reason is that of the newest backup.
     """
     names: Iterable[str] = sorted(manifests, reverse=True) if wanted is None else [wanted]
-    reason = "there is no backup yet"
-    first = True
+    broken = broken_chains(manifests)
+    too_old: set[str] = set()
+    problems: list[str] = []
     for name in names:
-        try:
-            known = manifests.get(name)
-            problem = _unusable(known, now) if known else None
-            chain = () if problem else chain_to(name, manifests)
-            problem = problem or _too_old(chain[0], now, full_every) or (look(chain) if look else None)
-        except BrokenChain as error:
-            problem = str(error)
+        manifest = manifests.get(name)
+        if manifest is None:
+            problem: str | None = f"{name} is missing or cannot be read"
         else:
+            problem = broken.get(name) or _unusable(manifest, now)
+        if problem is None and name not in too_old:
+            chain = chain_to(name, manifests)
+            problem = _too_old(chain[0], now, full_every)
+            if problem:
+                # The others of this chain have the same root.
+                too_old |= {link.id for link in chain}
+            elif look is not None:
+                problem = look(chain)
             if problem is None:
                 return Choice(chain[-1], chain, f"{name} is the base, the {_nth(len(chain))} backup of its chain")
-        if first:
-            reason, first = problem, False
-    return Choice(reason=reason)
+        problems += [problem] if problem else []
+    return Choice(reason=problems[0] if problems else "there is no backup yet")
 
 
 def _unusable(base: Manifest, now: Now) -> str | None:

@@ -125,9 +125,11 @@ def test_a_chain_without_end_is_no_trouble() -> None:
         )
     assert broken_chains(made) == {}
     assert len(choose_base(made, replace(NOW, lsn=None)).chain) == count
-    assert choose_base(made, replace(NOW, timeline="u")).base is None
+    for options in ({"timeline": "u"}, {"time": NOON + timedelta(days=900)}):
+        assert choose_base(made, replace(NOW, lsn=None, **options), full_every=timedelta(days=7)).base is None
     del made["00000001"]
     assert len(broken_chains(made)) == count - 2
+    assert choose_base(made, NOW).chain == (made["00000000"],)
 
 
 def test_an_increment_older_than_its_base() -> None:
