@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Callable
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.ids import is_id, time_of
@@ -61,8 +62,13 @@ class Choice:
 
 def series_of(manifest: Manifest) -> tuple[int, int] | None:
     """Return the series of the server that a backup is of; None where it is unknown."""
+    return _series(manifest.server_version or "")
+
+
+@lru_cache(maxsize=64)
+def _series(text: str) -> tuple[int, int] | None:
     try:
-        return parse_version(manifest.server_version or "").series_number
+        return parse_version(text).series_number
     except ValueError:
         return None
 
@@ -101,25 +107,21 @@ def chain_to(name: str, manifests: Mapping[str, Manifest]) -> tuple[Manifest, ..
         BrokenChain: one is missing or does not fit.
     """
     found: list[Manifest] = []
-    link, seen = name, set[str]()
-    while True:
+    link: str | None = name
+    seen = set[str]()
+    while link is not None:
         if link in seen:
             raise BrokenChain(f"the bases of {name} form a loop")
         seen.add(link)
         manifest = manifests.get(link)
         if manifest is None:
-            built = f"the base {link} of {found[0].id}" if found else link
+            built = f"the base {link} of {found[-1].id}" if found else link
             raise BrokenChain(f"{built} is missing or cannot be read")
-        found.insert(0, manifest)
-        if manifest.type == FULL:
-            if manifest.base_id is not None:
-                raise BrokenChain(f"{link} is a full backup that names a base, {manifest.base_id}")
-            break
-        if manifest.base_id is None:
-            raise BrokenChain(f"{link} is an increment that names no base")
+        found.append(manifest)
         link = manifest.base_id
-    for base, increment in zip(found, found[1:]):
-        problem = misfit(base, increment)
+    found.reverse()
+    for base, manifest in zip([None, *found], found):
+        problem = _own_problem(base, manifest)
         if problem:
             raise BrokenChain(problem)
     uuids = [manifest.uuid for manifest in found if manifest.uuid]
@@ -128,14 +130,47 @@ def chain_to(name: str, manifests: Mapping[str, Manifest]) -> tuple[Manifest, ..
     return tuple(found)
 
 
+def _own_problem(base: Manifest | None, manifest: Manifest) -> str | None:
+    """Return what is wrong with one link of a chain."""
+    if manifest.type == FULL:
+        return f"{manifest.id} is a full backup that names a base, {base.id}" if base is not None else None
+    return f"{manifest.id} is an increment that names no base" if base is None else misfit(base, manifest)
+
+
 def broken_chains(manifests: Mapping[str, Manifest]) -> dict[str, str]:
-    """Return every backup that cannot be restored, with why, as a part of a sentence."""
+    """Return every backup that cannot be restored, with why, as a part of a sentence.
+
+    Each link is looked at once: a chain without end may have thousands of them.
+    """
     found: dict[str, str] = {}
+    sound: set[str] = set()
     for name in manifests:
-        try:
-            chain_to(name, manifests)
-        except BrokenChain as error:
-            found[name] = str(error)
+        walked: dict[str, None] = {}
+        link: str | None = name
+        while link is not None and link in manifests and not (link in walked or link in found or link in sound):
+            walked[link] = None
+            link = manifests[link].base_id
+        problem = found.get(link) if link is not None else None
+        if link in walked:
+            problem = f"the bases of {name} form a loop"
+        elif link is not None and link not in manifests:
+            problem = f"the base {link} of {next(reversed(list(walked)))} is missing or cannot be read"
+        for part in reversed(list(walked)):
+            manifest = manifests[part]
+            base = manifests.get(manifest.base_id or "")
+            problem = problem or _own_problem(base, manifest)
+            if problem:
+                found[part] = problem
+            else:
+                sound.add(part)
+    uuids = [manifest.uuid for manifest in manifests.values() if manifest.uuid]
+    if len(set(uuids)) < len(uuids):
+        # Somebody has copied a backup: rare enough to take the long way.
+        for name in sound:
+            try:
+                chain_to(name, manifests)
+            except BrokenChain as error:
+                found[name] = str(error)
     return found
 
 
@@ -160,25 +195,31 @@ def choose_base(
         A choice without a base, and with the reason, when nothing can be the base. The reason is that of the newest backup.
     """
     names: Iterable[str] = sorted(manifests, reverse=True) if wanted is None else [wanted]
-    reason = "there is no backup yet"
-    first = True
+    broken = broken_chains(manifests)
+    too_old: set[str] = set()
+    problems: list[str] = []
     for name in names:
-        try:
-            chain = chain_to(name, manifests)
-            problem = _unusable(chain, now, full_every) or (look(chain) if look else None)
-        except BrokenChain as error:
-            problem = str(error)
+        manifest = manifests.get(name)
+        if manifest is None:
+            problem: str | None = f"{name} is missing or cannot be read"
         else:
+            problem = broken.get(name) or _unusable(manifest, now)
+        if problem is None and name not in too_old:
+            chain = chain_to(name, manifests)
+            problem = _too_old(chain[0], now, full_every)
+            if problem:
+                # The others of this chain have the same root.
+                too_old |= {link.id for link in chain}
+            elif look is not None:
+                problem = look(chain)
             if problem is None:
                 return Choice(chain[-1], chain, f"{name} is the base, the {_nth(len(chain))} backup of its chain")
-        if first:
-            reason, first = problem, False
-    return Choice(reason=reason)
+        problems += [problem] if problem else []
+    return Choice(reason=problems[0] if problems else "there is no backup yet")
 
 
-def _unusable(chain: tuple[Manifest, ...], now: Now, full_every: timedelta | None) -> str | None:
-    """Return why the last backup of a sound chain cannot be the base now."""
-    base, root = chain[-1], chain[0]
+def _unusable(base: Manifest, now: Now) -> str | None:
+    """Return why a backup cannot be the base now, whatever its chain is."""
     if base.prepared:
         return f"{base.id} is prepared, so nothing can be built on it"
     if now.timeline is None:
@@ -189,6 +230,11 @@ def _unusable(chain: tuple[Manifest, ...], now: Now, full_every: timedelta | Non
         return f"{base.id} is of MariaDB {base.server_version}, and the server is of another series by now"
     if now.lsn is not None and now.lsn < base.last_lsn:
         return f"{base.id} ends at LSN {base.last_lsn}, and the server is at {now.lsn}: it has another history by now"
+    return None
+
+
+def _too_old(root: Manifest, now: Now, full_every: timedelta | None) -> str | None:
+    """Return why a chain that begins with ``root`` may not go on."""
     if full_every is not None:
         age = now.time - time_of(root.id) if is_id(root.id) else full_every + timedelta(1)
         if age > full_every:

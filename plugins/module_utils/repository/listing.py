@@ -11,13 +11,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup import info
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.chain import INCREMENTAL, chain_to
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.chain import INCREMENTAL
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.access import open_repository
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.basis import (
     links_of,
-    manifests_of,
     problems_of,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry
@@ -98,15 +97,15 @@ def _judge(entries: list[Entry], params: Mapping[str, Any], where: str, ctx: Con
 
 def _chains(entries: list[Entry], problems: Mapping[str, str]) -> list[dict[str, Any]]:
     """Describe every backup, with the ids of its chain from the full one on; a broken chain is empty."""
-    manifests = manifests_of(entries)
-    return [
-        _describe(
-            entry,
-            [] if entry.id in problems else [link.id for link in chain_to(entry.id, manifests)],
-            problems.get(entry.id),
-        )
-        for entry in entries
-    ]
+    chains: dict[str, list[str]] = {}
+    found = []
+    for entry in entries:
+        # In a sound chain every base is older, so it came before.
+        if entry.head is not None and entry.id not in problems:
+            base = entry.head.manifest.base_id
+            chains[entry.id] = [*(chains[base] if base else []), entry.id]
+        found.append(_describe(entry, chains.get(entry.id, []), problems.get(entry.id)))
+    return found
 
 
 def _describe(entry: Entry, chain: list[str], problem: str | None) -> dict[str, Any]:

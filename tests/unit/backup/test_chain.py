@@ -109,6 +109,29 @@ def test_missing_links() -> None:
         chain_to(name(30), WEEK)
 
 
+def test_a_chain_without_end_is_no_trouble() -> None:
+    """Hourly increments of years: each link is looked at once, also when nothing can be the base any more."""
+    count = 20_000
+    made = {}
+    for number in range(count):
+        made[f"{number:08}"] = replace(
+            backup(1, None if number == 0 else 1),
+            id=f"{number:08}",
+            base_id=None if number == 0 else f"{number - 1:08}",
+            from_lsn=0 if number == 0 else number - 1,
+            to_lsn=number,
+            last_lsn=number + 1,
+            uuid=str(number),
+        )
+    assert broken_chains(made) == {}
+    assert len(choose_base(made, replace(NOW, lsn=None)).chain) == count
+    for options in ({"timeline": "u"}, {"time": NOON + timedelta(days=900)}):
+        assert choose_base(made, replace(NOW, lsn=None, **options), full_every=timedelta(days=7)).base is None
+    del made["00000001"]
+    assert len(broken_chains(made)) == count - 2
+    assert choose_base(made, NOW).chain == (made["00000000"],)
+
+
 def test_an_increment_older_than_its_base() -> None:
     later = backup(9, None, to_lsn=300)
     assert "is older than its base" in (misfit(later, backup(4, 3, base_id=name(9), to_lsn=400)) or "")
