@@ -145,6 +145,12 @@ backups:
     prepared:
       description: Whether it is prepared.
       type: bool
+    partial:
+      description: Whether it holds a choice of schemas or tables. It never counts as the newest backup.
+      type: bool
+    selection:
+      description: What was chosen, by option of the module backup; none for a whole backup.
+      type: dict
   sample:
     - id: 20261122T101500Z-1f2e3d
       type: full
@@ -167,7 +173,8 @@ exists:
   type: bool
   sample: true
 valid:
-  description: Whether nothing speaks against restoring it. For a list, whether every manifest can be used.
+  description: Whether nothing speaks against restoring it, or against importing tables from it where it is partial. For a list, whether
+    every manifest can be used.
   returned: success
   type: bool
   sample: true
@@ -258,6 +265,12 @@ backup:
     manifest:
       description: Whether it has a manifest.
       type: bool
+    partial:
+      description: Whether it holds a choice of schemas or tables, so that M(dba.mariabackup.import_tables) alone can use it.
+      type: bool
+    selection:
+      description: What was chosen, by option of the module backup; none for a whole backup, and where there is no manifest.
+      type: dict
   sample:
     id: 20261122T101500Z-1f2e3d
     path: /srv/backup/monday

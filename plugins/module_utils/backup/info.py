@@ -30,7 +30,7 @@ def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
         except MariabackupError as error:
             problems.append(error.cause)
             manifest = None
-        proof = inspect_backup(path, manifest=manifest, verify_checksums=params["verify"])
+        proof = inspect_backup(path, manifest=manifest, verify_checksums=params["verify"], partial_ok=True)
     problems += [problem.text for problem in proof.problems]
     for warning in proof.warnings:
         ctx.warn(warning)
@@ -72,6 +72,8 @@ def _describe(proof: Proof) -> dict[str, Any] | None:
         "schemas": proof.schemas,
         "compression": manifest.compression if manifest else "none",
         "encrypted": manifest.encrypted if manifest else False,
+        "partial": meta.partial or (manifest is not None and manifest.partial),
+        "selection": manifest.selection if manifest else None,
         "prepared": proof.prepared,
         "manifest": manifest is not None,
     }

@@ -51,6 +51,7 @@ class Manifest:
         layout: the settings by which the files were written (``backup-my.cnf``), secrets left out.
         checksum: ``sha256`` or ``none``.
         prepared, exported: the state in which ``files`` describes it.
+        selection: what was chosen for a partial backup, by option; None for a whole one.
         files: by path inside of the backup, ``/`` between the parts.
     """
 
@@ -77,9 +78,15 @@ class Manifest:
     checksum: str = "none"
     compression: str = "none"
     encrypted: bool = False
+    selection: dict[str, list[str]] | None = None
     schemas: list[str] = field(default_factory=list)
     layout: dict[str, str] = field(default_factory=dict)
     files: dict[str, FileEntry] = field(default_factory=dict)
+
+    @property
+    def partial(self) -> bool:
+        """Whether it holds a choice of schemas or tables, so that no server can start on it."""
+        return self.selection is not None
 
     @property
     def size_bytes(self) -> int:
@@ -162,8 +169,17 @@ def parse_head(value: Any) -> Head:
         raise ValueError("layout is not a list of settings")
     if not isinstance(schemas, list) or not all(isinstance(name, str) for name in schemas):
         raise ValueError("schemas is not a list of names")
+    _check_selection(value.get("selection"))
     known = {name: value[name] for name in Manifest.__dataclass_fields__ if name in value and name != "files"}
     return Head(Manifest(**known), value["size_bytes"], value["file_count"])
+
+
+def _check_selection(value: Any) -> None:
+    if value is None:
+        return
+    lists = list(value.values()) if isinstance(value, dict) else [None]
+    if not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists):
+        raise ValueError("selection is not an object of lists of names")
 
 
 def _expect(value: dict[str, Any], names: tuple[str, ...], kind: type, optional: bool) -> None:

@@ -39,6 +39,10 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.errors import Mari
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.version import ServerVersion
 
 PREPARING_SUFFIX = ".preparing"
+PARTIAL_PROBLEM = (
+    "It is partial: it was taken with a choice of databases or tables, so no server can start on it. The module import_tables"
+    " brings its tables back."
+)
 # Beside the directory that a run of ours works in until its result is proven (room backup, workplace).
 _OWNER_SUFFIX = ".owner"
 _SHOWN = 10
@@ -155,6 +159,7 @@ def inspect_backup(
     exact: bool = False,
     marked_by_caller: bool = False,
     resuming: bool = False,
+    partial_ok: bool = False,
     threads: int | None = None,
     on_bytes: Callable[[int], None] | None = None,
 ) -> Proof:
@@ -166,6 +171,7 @@ def inspect_backup(
         exact: for a full backup that was prepared alone: the data must be exactly at its end.
         marked_by_caller: the markers of an unfinished run are the caller's own, and do not count.
         resuming: the caller will prepare this half prepared directory again: accept what that can mend.
+        partial_ok: the caller can use a backup of a choice of schemas or tables.
         threads: how many files are read at once; default: the number of processors.
         on_bytes: called with the bytes read so far when checksums are verified.
 
@@ -184,6 +190,7 @@ def inspect_backup(
         )
         # Its files are between two states: a comparison with the manifest would only add noise.
         proof.manifest = None
+    selected = proof.manifest is not None and proof.manifest.partial
     try:
         _inspect(proof, marked_by_caller, resuming, verify_checksums, exact, threads or os.cpu_count() or 1, on_bytes)
     except OSError as error:
@@ -191,6 +198,8 @@ def inspect_backup(
             f"The backup {path} cannot be read: {error.strerror or error} ({error.filename}).",
             "Check the disk and the permissions, or use another backup.",
         ) from error
+    if not partial_ok and (selected or (proof.metadata is not None and proof.metadata.partial)):
+        proof.problems.append(Problem(PARTIAL_PROBLEM))
     return proof
 
 
@@ -288,8 +297,6 @@ def _description_problems(meta: BackupMetadata, files: dict[str, int]) -> list[P
         problems.append(Problem("It is an incremental backup; a full one is needed."))
     elif meta.from_lsn:
         problems.append(Problem(f"It begins at LSN {meta.from_lsn}: it is not a full backup."))
-    if meta.partial:
-        problems.append(Problem("It is partial: it was taken with a choice of databases or tables."))
     if meta.compressed:
         problems.append(Problem("It was taken with --compress and must be decompressed first."))
     if meta.last_lsn < meta.to_lsn:

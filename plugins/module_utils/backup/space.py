@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from typing import Callable
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 
@@ -25,8 +26,13 @@ class Estimate:
     inodes: int
 
 
-def estimate_datadir(datadir: str) -> Estimate | None:
-    """Add up what the tool would copy; the redo log that is written meanwhile comes on top. None: cannot be read."""
+def estimate_datadir(datadir: str, takes: Callable[[str, str], bool] | None = None) -> Estimate | None:
+    """Add up what the tool would copy; the redo log that is written meanwhile comes on top. None: cannot be read.
+
+    Args:
+        datadir: the server's.
+        takes: for a partial backup: tells whether the files ``directory/stem.*`` are chosen.
+    """
     total, count = 0, 16
     try:
         with os.scandir(datadir) as entries:
@@ -38,7 +44,8 @@ def estimate_datadir(datadir: str) -> Estimate | None:
                 count += 1
                 with os.scandir(entry.path) as tables:
                     for table in tables:
-                        if _SCHEMA_FILES.search(table.name):
+                        stem = table.name.rpartition(".")[0]
+                        if _SCHEMA_FILES.search(table.name) and (takes is None or takes(entry.name, stem)):
                             total += _occupied(table)
                             count += 1
             elif _TOP_FILES.match(entry.name):

@@ -30,6 +30,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_plan i
     ServerKnowledge,
     checksum_of,
     plan_take,
+    require_chosen,
     result_of,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
@@ -71,6 +72,7 @@ def check(
         "compression": "none",
         "encrypted": False,
         "prepared": bool(params.get("prepare")),
+        "selection": planned.selection.as_dict() if planned.selection else None,
         "plan": planned.steps(params),
     }
 
@@ -86,7 +88,7 @@ def run(
     Args:
         params: ``target_dir``; ``parallel``, ``throttle``, ``checksum`` (``sha256``, ``none``), ``prepare``,
             ``use_memory``, ``label``, ``skip_if_newer_than`` (seconds), ``galera_info``, ``slave_info``,
-            ``safe_slave_backup``; the login and the tool options; ``state_dir``.
+            ``safe_slave_backup``; ``databases``, ``tables`` and their ``_exclude``; the login and the tool options; ``state_dir``.
         server: what a login told; without it the version comes from the server's program on this host.
         destination: a place in a repository instead of ``target_dir``.
 
@@ -130,11 +132,20 @@ def _take(planned: Plan, params: Mapping[str, Any], ctx: Context, destination: D
             _drop_foreign(directory)
         if params.get("prepare"):
             with ctx.phase("prepare"):
-                inspect_backup(directory, marked_by_caller=True).require("Nothing was kept; take the backup again.")
+                inspect_backup(directory, marked_by_caller=True, partial_ok=planned.chosen is not None).require(
+                    "Nothing was kept; take the backup again."
+                )
                 prepare_directory(directory, ctx, params)
         with ctx.phase("verify"):
-            proof = inspect_backup(directory, exact=bool(params.get("prepare")), marked_by_caller=True)
+            proof = inspect_backup(
+                directory,
+                exact=bool(params.get("prepare")),
+                marked_by_caller=True,
+                partial_ok=planned.chosen is not None,
+            )
             meta = proof.require("Nothing was kept; take the backup again.")
+            if planned.chosen is not None:
+                require_chosen(planned.chosen, proof)
             if meta.server is not None:
                 check_tool_for_backup(planned.tool.version, meta.server)
             entries = _entries(proof, hasher, checksum, ctx)
@@ -257,6 +268,7 @@ def _manifest(
         duration_seconds=round(seconds, 3),
         prepared=proof.prepared,
         checksum=checksum,
+        selection=planned.selection.as_dict() if planned.selection else None,
         schemas=proof.schemas,
         layout=safe_layout(meta.options),
         files=entries,

@@ -19,6 +19,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest im
     read_manifest,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import Proof, inspect_backup
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.selection import Filter, Selection, quote_table
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.space import (
     Estimate,
     check_space,
@@ -61,11 +62,13 @@ class ServerKnowledge:
         version: ``SELECT VERSION()``.
         datadir: ``@@datadir``.
         variables: global variables by lower-case name.
+        file_names: how the names of a selection are written in the names of files.
     """
 
     version: str | None = None
     datadir: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    file_names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -82,6 +85,8 @@ class Plan:
     options: BackupOptions
     login: Login
     existing: dict[str, Any] | None = None
+    selection: Selection | None = None
+    chosen: Filter | None = None
 
     def steps(self, params: Mapping[str, Any]) -> list[dict[str, str]]:
         """Describe the run for check mode."""
@@ -89,7 +94,7 @@ class Plan:
         found = [
             {
                 "phase": "backup",
-                "action": f"take a full backup of {self.datadir} with {self.tool.path}",
+                "action": f"take a {'partial' if self.selection else 'full'} backup of {self.datadir} with {self.tool.path}",
                 "detail": f"about {size}, {self.options.parallel} threads, into {self.place.directory}",
             }
         ]
@@ -134,7 +139,9 @@ def plan_take(
     """
     server = server or ServerKnowledge()
     place = destination.place if destination else Workplace(os.path.abspath(params["target_dir"]))
-    existing = None if destination else existing_backup(place.target, params.get("skip_if_newer_than"))
+    selection = Selection.from_params(params)
+    chosen = selection.encode(server.file_names) if selection else None
+    existing = None if destination else existing_backup(place.target, params.get("skip_if_newer_than"), selection)
     tool = find_tool(params.get("mariadb_backup"))
     check_extra_args(params.get("extra_args") or ())
     options = BackupOptions(
@@ -144,6 +151,7 @@ def plan_take(
         slave_info=bool(params.get("slave_info")),
         safe_slave_backup=bool(params.get("safe_slave_backup")),
         safe_slave_backup_timeout=params.get("safe_slave_backup_timeout"),
+        selection=tuple(chosen.arguments()) if chosen else (),
     )
     login = Login.from_params(params)
     user, configured = _look_at_option_files(params, login)
@@ -159,11 +167,47 @@ def plan_take(
         )
     datadir = os.path.realpath(server.datadir or configured or _DEFAULT_DATADIR)
     _check_apart(place.target, datadir)
-    estimate = estimate_datadir(datadir) if os.path.isdir(datadir) else None
+    if chosen is not None and existing is None:
+        _require_on_server(chosen, datadir)
+    estimate = estimate_datadir(datadir, chosen.takes if chosen else None) if os.path.isdir(datadir) else None
     if estimate is not None and existing is None and not place.leftover():
         check_space(place.file_system, estimate, "the backup")
     identity = destination.id if destination else next_id(datetime.now(timezone.utc), None, secrets.token_hex(3))
-    return Plan(tool, version, datadir, place, identity, estimate, user, options, login, existing)
+    return Plan(tool, version, datadir, place, identity, estimate, user, options, login, existing, selection, chosen)
+
+
+def _require_on_server(chosen: Filter, datadir: str) -> None:
+    """Refuse a name that the server does not have: the tool would say nothing, and leave it out."""
+    missing = [
+        f"the schema {name}"
+        for path, name in chosen.databases.items()
+        if not os.path.isdir(os.path.join(datadir, path))
+    ] + [
+        f"the table {quote_table(table)}"
+        for path, table in chosen.tables.items()
+        if not os.path.isfile(os.path.join(datadir, *path) + ".frm")
+    ]
+    if missing:
+        raise MariabackupError(
+            f"The server in {datadir} does not have {', '.join(missing)}.",
+            "Correct databases or tables; names are exact, and upper and lower case differ.",
+        )
+
+
+def require_chosen(chosen: Filter, proof: Proof) -> None:
+    """Refuse a backup that lacks a table which was asked for.
+
+    Raises:
+        MariabackupError: with the tables.
+    """
+    missing = [
+        quote_table(table) for path, table in chosen.tables.items() if "/".join(path) + ".frm" not in proof.files
+    ]
+    if missing:
+        raise MariabackupError(
+            f"The tool has left out {', '.join(missing)}, although it reports success.",
+            "Nothing was kept. If the tables were not dropped or renamed meanwhile, report this with the log.",
+        )
 
 
 def _positive(params: Mapping[str, Any], name: str, least: int) -> int:
@@ -218,11 +262,12 @@ def _check_apart(target: str, datadir: str) -> None:
         )
 
 
-def existing_backup(target: str, newer_than: Any) -> dict[str, Any] | None:
+def existing_backup(target: str, newer_than: Any, selection: Selection | None = None) -> dict[str, Any] | None:
     """Return the result of a good backup in ``target`` that is young enough, if the caller wants to skip for one.
 
     Args:
         newer_than: seconds; None: nothing counts.
+        selection: what is to be backed up; a backup of something else does not count.
     """
     if not newer_than or not os.path.isdir(target):
         return None
@@ -231,7 +276,7 @@ def existing_backup(target: str, newer_than: Any) -> dict[str, Any] | None:
     except MariabackupError:
         # A damaged backup is a reason to take the next one.
         return None
-    if manifest is None:
+    if manifest is None or manifest.selection != (selection.as_dict() if selection else None):
         return None
     try:
         created = datetime.fromisoformat(manifest.created.replace("Z", "+00:00"))
@@ -241,7 +286,7 @@ def existing_backup(target: str, newer_than: Any) -> dict[str, Any] | None:
     # One from the future, taken when the clock was wrong, would count until then.
     if not -_CLOCK_SKEW_SECONDS < age < float(newer_than):
         return None
-    proof = inspect_backup(target, manifest=manifest)
+    proof = inspect_backup(target, manifest=manifest, partial_ok=selection is not None)
     return result_of(manifest, proof) if proof.ok else None
 
 
@@ -268,4 +313,5 @@ def result_of(manifest: Manifest, proof: Proof) -> dict[str, Any]:
         "encrypted": manifest.encrypted,
         "prepared": manifest.prepared,
         "label": manifest.label,
+        "selection": manifest.selection,
     }

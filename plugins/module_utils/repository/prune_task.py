@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -97,12 +98,20 @@ def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
 
 def _decide(repository: Repository, entries: list[Entry], rules: Rules) -> tuple[list[Decision], list[str]]:
     """Decide about every backup that can be read; the others stay, and say why."""
-    stored = [Stored(entry.id, entry.time, _base_of(entry)) for entry in entries if entry.head is not None]
+    stored = [
+        Stored(entry.id, entry.time, _base_of(entry), _series_of(entry)) for entry in entries if entry.head is not None
+    ]
     in_use = [entry.id for entry in entries if entry.head is not None and repository.in_use(entry)]
     decisions = decide(stored, rules, datetime.now(timezone.utc), in_use)
     order = deletion_order(decisions, stored)
     unread = [Decision(entry.id, True, (entry.problem or "",)) for entry in entries if entry.head is None]
     return sorted([*decisions, *unread], key=lambda decision: decision.id), order
+
+
+def _series_of(entry: Entry) -> str:
+    """Return what a partial backup holds, as one word for all backups of the same choice."""
+    selection = entry.head.manifest.selection if entry.head else None
+    return json.dumps(selection, sort_keys=True) if selection is not None else ""
 
 
 def _base_of(entry: Entry) -> str | None:

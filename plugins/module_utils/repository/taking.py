@@ -14,6 +14,7 @@ from typing import Any
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup import take
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.ids import next_id
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import Manifest
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.selection import Selection
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_plan import (
     Destination,
     ServerKnowledge,
@@ -72,7 +73,8 @@ def _young_enough(repository: Repository, instance: str, params: Mapping[str, An
     """Return the result of the newest good backup if ``skip_if_newer_than`` lets it count."""
     if not params.get("skip_if_newer_than"):
         return None
+    selection = Selection.from_params(params)
     for entry in reversed(list(repository.entries(instance))):
-        if entry.head is not None:
-            return existing_backup(entry.data, params["skip_if_newer_than"])
+        if entry.head is not None and entry.head.manifest.selection == (selection.as_dict() if selection else None):
+            return existing_backup(entry.data, params["skip_if_newer_than"], selection)
     return None

@@ -1,0 +1,246 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Partial backups, and single tables brought back from full and partial ones, on real servers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.integration.harness.backups import raw_backup
+from tests.integration.harness.faults import clear_breakpoints, kill_runner, set_breakpoint, wait_stopped
+from tests.integration.harness.server import STATE_DIR, Server, assert_same, show, wait_for
+
+MONDAY = "/srv/backup/monday"
+PART = "/srv/backup/part"
+REPOSITORY = "/srv/repository"
+ODD = "dba_odd näme.with quotes 'x' \"y\" \\ ; % $(z) * 表"
+WHOLE_ODD = f"`{ODD}`.*"
+BESTELLUNG = "dba_ümläut.bestellung für größe"
+
+
+def _import(server: Server, *tables: str, target_dir: str = MONDAY, **options: Any) -> dict[str, Any]:
+    return server.succeed("import_tables", target_dir=target_dir, tables=list(tables), **options)
+
+
+def _assert_no_traces(server: Server) -> None:
+    """Assert that no schema, directory, journal or process of an import is left."""
+    left = server.out(
+        f"ls -d /var/lib/mysql.import-* /var/lib/mysql/.mariabackup /var/lib/mysql/mariabackup_import_* {STATE_DIR}/imports/*"
+        " 2>/dev/null; pgrep -fa '[s]cratch.cnf' || true"
+    )
+    assert left == "", left
+    assert server.sql("SHOW DATABASES LIKE 'mariabackup%'") == ""
+
+
+def _assert_data(server: Server, **ignore: Any) -> None:
+    assert_same(server.seeded, server.snapshot(check=True), **ignore)
+
+
+def _assert_tables(server: Server, *schemas: str) -> None:
+    """Compare the InnoDB tables of these schemas with the data that every test starts with."""
+    after = server.snapshot(check=True)
+    assert not after["problems"]
+    compared = 0
+    for name, value in server.seeded["tables"].items():
+        if value["engine"] == "InnoDB" and name.startswith(tuple(f"`{schema}`." for schema in schemas)):
+            found = {key: what for key, what in after["tables"][name].items() if key != "counter"}
+            assert found == {key: what for key, what in value.items() if key != "counter"}, name
+            compared += 1
+    assert compared > 35
+    assert not [name for name in after["tables"] if "_previous_" in name]
+
+
+def test_partial_backup(server: Server) -> None:
+    """Schemas and tables by exact names: marked, refused by a restore, prepared with export, and its tables imported."""
+    chosen: dict[str, Any] = {
+        "databases": ["dba_latin1", "dba_ümläut"],
+        "tables": ["dba_innodb.part_sub", "dba_innodb.fulltext_text", f"`{ODD}`.`select`"],
+        "tables_exclude": ["dba_latin1.none"],
+    }
+    planned = server.succeed("backup", check=True, target_dir=PART, **chosen)
+    assert {name: sorted(names) for name, names in planned["selection"].items()} == {
+        name: sorted(names) for name, names in chosen.items()
+    }
+    assert "partial" in planned["plan"][0]["action"]
+    taken = server.succeed("backup", target_dir=PART, **chosen)
+    assert taken["selection"] == planned["selection"]
+    frms = server.out(f"cd {PART} && ls -d */*.frm").splitlines()
+    assert len(frms) == 5
+    assert sum("part_sub#P#" in name for name in server.listing(PART)) == 9
+    info = server.succeed("backup_info", target_dir=PART, verify=True)
+    assert (info["valid"], info["backup"]["partial"], info["backup"]["selection"]) == (True, True, taken["selection"])
+    for check in (True, False):
+        server.fail("restore", "partial", "import_tables", check=check, target_dir=PART, existing_data="keep")
+    # The same by hand, without a manifest: the tool's own mark is seen.
+    server.run(["mariadb-backup", "--user=root", "--backup", "--target-dir=/srv/hand", "--databases=dba_latin1"])
+    server.fail("restore", "partial", "import_tables", target_dir="/srv/hand", existing_data="keep")
+    assert server.succeed("prepare", target_dir=PART, dest="/srv/ready", export=True)["prepared"]
+    server.succeed("prepare", target_dir="/srv/hand", in_place=True, export=True)
+    assert server.out("ls /srv/ready/dba_innodb/part_sub*.cfg | wc -l") == "9"
+    before = server.checksums(PART)
+    server.sql("DROP DATABASE dba_latin1; DELETE FROM dba_innodb.fulltext_text WHERE id > 3;"
+               "DROP TABLE dba_innodb.part_sub; DROP TABLE `dba_ümläut`.`bestellung für größe`")  # fmt: skip
+    _import(server, "dba_latin1.umlaute", target_dir="/srv/hand")
+    _import(server, "dba_innodb.part_sub", BESTELLUNG, target_dir="/srv/ready")
+    _import(server, "dba_innodb.fulltext_text", f"`{ODD}`.`select`", target_dir=PART, existing="replace")
+    assert server.checksums(PART) == before, "an import changed the backup"
+    _assert_data(server)
+    _assert_no_traces(server)
+
+
+def test_import_from_a_full_backup(server: Server) -> None:
+    """Every kind of InnoDB table, and every odd name, from a raw and from a prepared backup: data and definitions are the same."""
+    server.start(["mariadb", "-e", "BEGIN; DELETE FROM dba_innodb.rf_dynamic WHERE id > 50; SELECT SLEEP(60)"])
+    find = "SELECT trx_mysql_thread_id FROM information_schema.INNODB_TRX WHERE trx_rows_modified > 0"
+    session = wait_for(lambda: server.sql(find), "an open transaction", pause=0.2)
+    raw_backup(server, MONDAY)
+    server.sql(f"KILL {session}")
+    server.dataset("change")
+    server.sql("ALTER TABLE dba_innodb.no_primary_key DROP COLUMN added; CREATE DATABASE dba_latin1")
+    planned = server.succeed(
+        "import_tables", check=True, target_dir=MONDAY, tables=["dba_innodb.*"], existing="replace"
+    )
+    assert {entry["state"] for entry in planned["tables"]} == {"planned"}
+    _assert_no_traces(server)
+    result = _import(server, "dba_innodb.*", WHOLE_ODD, BESTELLUNG, existing="replace")
+    assert len(result["tables"]) > 30
+    assert all(entry["previous"] is None for entry in result["tables"])
+    keys = {(key["table"], key["name"], key["orphans"]) for key in result["foreign_keys"]}
+    assert {("dba_innodb.fk_child", "fk_pair", 0), (BESTELLUNG, "fk_über_schema", 0)} <= keys
+    server.run(f"mariadb-backup --prepare --target-dir={MONDAY} 2>/dev/null")
+    server.sql("DROP DATABASE dba_latin1; SET foreign_key_checks=0; DROP TABLE dba_innodb.fk_parent;"
+               "CREATE TABLE dba_empty.new (a INT) ENGINE=InnoDB")  # fmt: skip
+    result = _import(server, "dba_latin1.*", "dba_innodb.fk_parent")
+    assert [entry["action"] for entry in result["tables"]] == ["create", "create"]
+    _import(server, "dba_types.numbers", "dba_types.strings", "dba_types.temporals", "dba_types.addresses",
+            "dba_history.application_period", "dba_history.by_time", "dba_history.by_partition", existing="replace")  # fmt: skip
+    _assert_tables(server, "dba_innodb", "dba_latin1", "dba_ümläut", ODD, "dba_types", "dba_history")
+    _assert_no_traces(server)
+
+
+@pytest.mark.suites("trixie")
+def test_what_cannot_be_imported(server: Server) -> None:
+    """Refused before anything is changed, with the reason: wrong names, views, engines, definitions, triggers, lone children."""
+    server.sql("SET foreign_key_checks=0; CREATE TABLE dba_empty.lone (a INT, KEY (a), CONSTRAINT lone"
+               " FOREIGN KEY (a) REFERENCES dba_empty.mum (a)) ENGINE=InnoDB")  # fmt: skip
+    server.succeed("backup", target_dir=MONDAY)
+    server.fail("backup", "does not have the table dba_innodb.gone", target_dir="/srv/x", tables=["dba_innodb.gone"])
+    server.fail("backup", "which is not schema.table", target_dir="/srv/x", tables=["dba_innodb"])
+    server.sql("DROP TABLE dba_empty.lone; ALTER TABLE dba_innodb.part_list COMMENT 'other'")
+    before = server.snapshot()
+    for tables, text in (
+        (["dba_innodb"], "is not schema.table"),
+        (["dba_innodb.gone"], "does not hold the table dba_innodb.gone"),
+        (["gone.*"], "no InnoDB table of the schema gone"),
+        (["dba_code.simple_view"], "is a view"),
+        (["dba_engines.myisam_fixed"], "engine MyISAM"),
+        (["dba_engines.aria_page"], "engine Aria"),
+        (["dba_engines.csv_table"], "engine CSV"),
+        (["mysql.innodb_table_stats"], "belongs to the server itself"),
+        (["dba_innodb.seq_invoice"], "is a sequence"),
+        (["dba_types.vectors"], "VECTOR index"),
+        (["dba_innodb.part_list"], "The definition of dba_innodb.part_list differs"),
+        (["dba_code.item"], "has triggers"),
+        (["dba_empty.lone"], "refers by lone to dba_empty.mum, which the server does not have"),
+    ):
+        result = server.fail("import_tables", text, target_dir=MONDAY, tables=tables, existing="keep")
+        assert "touched" in result["msg"] or "hanged" in result["msg"] or "Write" in result["msg"], show(result)
+    server.fail("import_tables", "has dba_innodb.part_hash already", target_dir=MONDAY, tables=["dba_innodb.part_hash"])
+    server.fail(
+        "import_tables", "has dba_innodb.part_hash already", check=True, target_dir=MONDAY, tables=["dba_innodb.*"]
+    )
+    assert_same(before, server.snapshot())
+    _assert_no_traces(server)
+
+
+@pytest.mark.suites("trixie")
+def test_old_tables_are_kept_and_orphans_are_counted(server: Server) -> None:
+    """existing: keep leaves the old table beside the new one; rows whose parent is gone are counted; the diff names both."""
+    server.succeed("backup", target_dir=MONDAY)
+    server.sql("SET foreign_key_checks=0; DELETE FROM dba_innodb.fk_parent; DELETE FROM dba_innodb.fk_child LIMIT 5")
+    planned = server.succeed("import_tables", check=True, diff_mode=True, target_dir=MONDAY, existing="keep",
+                             tables=["dba_innodb.fk_child"])  # fmt: skip
+    assert planned["diff"]["before"] == "dba_innodb.fk_child: exists\n"
+    assert {step["phase"] for step in planned["plan"]} == {"stage", "prepare", "export", "import", "swap", "finish"}
+    result = _import(server, "dba_innodb.fk_child", existing="keep")
+    (table,) = result["tables"]
+    kept = table["previous"].split(".")[1]
+    assert kept.startswith("fk_child_previous_")
+    counts = server.sql(
+        f"SELECT (SELECT COUNT(*) FROM dba_innodb.fk_child), (SELECT COUNT(*) FROM dba_innodb.{kept})"
+    ).split()
+    assert int(counts[0]) == int(counts[1]) + 5
+    assert "FOREIGN KEY" not in server.sql(f"SHOW CREATE TABLE dba_innodb.{kept}")
+    orphans = {(key["table"], key["name"]): key["orphans"] for key in result["foreign_keys"]}
+    assert orphans["dba_innodb.fk_child", "fk_pair"] > 0
+    assert any("refer by fk_pair" in str(text) for text in result["warnings"])
+    # Parent and child together, and the parent's other children follow the new parent.
+    result = _import(server, "dba_innodb.fk_child", "dba_innodb.fk_parent", existing="replace")
+    assert not any(key["orphans"] for key in result["foreign_keys"])
+    server.sql(f"DROP TABLE dba_innodb.{kept}")
+    _assert_data(server)
+
+
+POINTS = ("import-staged", "import-exported", "import-each", "import-proven", "import-swap", "import-swapped", "import-freed",
+          "import-keyed")  # fmt: skip
+
+
+@pytest.mark.suites("trixie")
+def test_kill_anywhere(server: Server) -> None:
+    """kill -9 at every step: the data is the old or the new, and the same task again ends with the new and nothing else."""
+    server.succeed("backup", target_dir=MONDAY)
+    options: dict[str, Any] = {"target_dir": MONDAY, "existing": "replace"}
+    options["tables"] = ["dba_innodb.fk_parent", "dba_innodb.fk_child", "dba_innodb.part_range", "dba_latin1.umlaute"]
+    for point in POINTS:
+        server.sql("DELETE FROM dba_innodb.part_range LIMIT 3; SET foreign_key_checks=0; DELETE FROM dba_innodb.fk_parent LIMIT 2;"
+                   "DROP DATABASE dba_latin1")  # fmt: skip
+        old = server.sql("CHECKSUM TABLE dba_innodb.part_range, dba_innodb.fk_parent")
+        set_breakpoint(server, point)
+        running = server.start_module("import_tables", **options)
+        wait_stopped(server, running)
+        clear_breakpoints(server)
+        kill_runner(server)
+        assert running.result().get("failed"), point
+        assert server.out("pgrep -fa '[s]cratch.cnf' || true") == "", point
+        if POINTS.index(point) < POINTS.index("import-swapped"):
+            assert server.sql("CHECKSUM TABLE dba_innodb.part_range, dba_innodb.fk_parent") == old, point
+        result = server.succeed("import_tables", **options)
+        assert {entry["state"] for entry in result["tables"]} == {"imported"}, point
+        assert len(result["tables"]) == 4, point
+        _assert_no_traces(server)
+        _assert_data(server)
+
+
+@pytest.mark.suites("trixie")
+def test_partial_backups_of_a_repository(server: Server) -> None:
+    """A partial backup is never the newest one: not for a restore, not for max_age and size_drift, not for what is kept."""
+    part = server.succeed("backup", repository=REPOSITORY, tables=["dba_innodb.part_hash"])["id"]
+    server.fail(
+        "restore", "There is no backup", "which only backup_id names", repository=REPOSITORY, existing_data="keep"
+    )
+    server.fail("backup_info", "no whole backup", repository=REPOSITORY, max_age="1h")
+    whole = server.succeed("backup", repository=REPOSITORY, skip_if_newer_than=3600)["id"]
+    assert whole != part
+    assert (
+        server.succeed("backup", repository=REPOSITORY, tables=["dba_innodb.part_hash"], skip_if_newer_than=3600)["id"]
+        == part
+    )
+    newer = server.succeed("backup", repository=REPOSITORY, tables=["dba_innodb.part_hash"])["id"]
+    listed = server.succeed("backup_info", repository=REPOSITORY, max_age="1h", size_drift=10)
+    assert [entry["partial"] for entry in listed["backups"]] == [True, False, True]
+    assert listed["backups"][0]["selection"] == {"tables": ["dba_innodb.part_hash"]}
+    pruned = server.succeed("prune", repository=REPOSITORY, keep_last=1)
+    assert pruned["removed"] == [part]
+    assert pruned["decisions"][2]["reasons"] == ["the last one of its selection"]
+    path = f"{REPOSITORY}/{server.out('hostname')}/{newer}"
+    assert "No server can be restored from it" in server.host.get(f"{path}/RESTORE.txt")
+    server.fail("restore", "import_tables", repository=REPOSITORY, backup_id=newer, existing_data="keep")
+    server.sql("DROP TABLE dba_innodb.part_hash")
+    options: dict[str, Any] = {"repository": REPOSITORY, "tables": ["dba_innodb.part_hash"]}
+    planned = server.succeed("import_tables", check=True, **options)
+    assert planned["backup_id"] == whole
+    assert server.succeed("import_tables", backup_id=newer, **options)["backup_id"] == newer
+    _assert_data(server)
