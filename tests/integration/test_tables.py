@@ -150,17 +150,26 @@ def test_what_cannot_be_imported(server: Server) -> None:
         assert "touched" in result["msg"] or "hanged" in result["msg"] or "Write" in result["msg"], show(result)
     server.fail("import_tables", "has dba_innodb.part_hash already", target_dir=MONDAY, tables=["dba_innodb.part_hash"])
     server.fail(
-        "import_tables", "has dba_innodb.part_hash already", check=True, target_dir=MONDAY, tables=["dba_innodb.*"]
+        "import_tables", "has dba_innodb.auto_gap already", check=True, target_dir=MONDAY, tables=["dba_innodb.*"]
     )
+    server.sql("CHANGE MASTER TO MASTER_HOST = '192.0.2.1', MASTER_USER = 'x'")
+    for check in (True, False):
+        server.fail("import_tables", "replicates from a primary", check=check, target_dir=MONDAY, existing="replace",
+                    tables=["dba_innodb.part_hash"])  # fmt: skip
+    _import(server, "dba_innodb.part_hash", existing="replace", topology="allow")
+    server.sql("RESET SLAVE ALL")
     assert_same(before, server.snapshot())
     _assert_no_traces(server)
 
 
 @pytest.mark.suites("trixie")
 def test_old_tables_are_kept_and_orphans_are_counted(server: Server) -> None:
-    """existing: keep leaves the old table beside the new one; rows whose parent is gone are counted; the diff names both."""
+    """existing: keep leaves the old table beside the new one; rows whose parent is gone are counted; nothing is replicated."""
+    server.configure(log_bin="mysqld-bin")
+    server.restart_server()
     server.succeed("backup", target_dir=MONDAY)
     server.sql("SET foreign_key_checks=0; DELETE FROM dba_innodb.fk_parent; DELETE FROM dba_innodb.fk_child LIMIT 5")
+    position = server.sql("SELECT @@gtid_binlog_pos")
     planned = server.succeed("import_tables", check=True, diff_mode=True, target_dir=MONDAY, existing="keep",
                              tables=["dba_innodb.fk_child"])  # fmt: skip
     assert planned["diff"]["before"] == "dba_innodb.fk_child: exists\n"
@@ -180,8 +189,17 @@ def test_old_tables_are_kept_and_orphans_are_counted(server: Server) -> None:
     # Parent and child together, and the parent's other children follow the new parent.
     result = _import(server, "dba_innodb.fk_child", "dba_innodb.fk_parent", existing="replace")
     assert not any(key["orphans"] for key in result["foreign_keys"])
+    assert server.sql("SELECT @@gtid_binlog_pos") == position
     server.sql(f"DROP TABLE dba_innodb.{kept}")
     _assert_data(server)
+    # Somebody uses the table: given up in time, and nothing is left.
+    server.start(["mariadb", "-e", "SELECT COUNT(*), SLEEP(30) FROM dba_innodb.fk_child LIMIT 1"])
+    using = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE = 'User sleep'"
+    wait_for(lambda: server.sql(using) == "1", "a reader", pause=0.2)
+    result = server.fail("import_tables", "lock wait timeout", target_dir=MONDAY, tables=["dba_innodb.fk_child"],
+                         existing="replace", lock_wait_timeout=1)  # fmt: skip
+    assert (result["failed_phase"], result["tables"]) == ("swap", [])
+    _assert_no_traces(server)
 
 
 POINTS = ("import-staged", "import-exported", "import-each", "import-proven", "import-swap", "import-swapped", "import-freed",

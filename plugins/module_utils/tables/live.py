@@ -26,7 +26,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.server.options imp
     option_file_args,
     read_options,
 )
-from ansible_collections.dba.mariabackup.plugins.module_utils.tables import definition
+from ansible_collections.dba.mariabackup.plugins.module_utils.tables.definition import Definition, ForeignKey, parse
 
 # The same on both servers, so that the same table is described in the same words. What a version does not know is left out.
 SAME_WORDS = (
@@ -115,7 +115,7 @@ class Referring:
 
     child: Table
     parent: Table
-    key: definition.ForeignKey
+    key: ForeignKey
 
 
 class Live:
@@ -158,14 +158,14 @@ class Live:
         )
         return sorted(str(row["n"]) for row in rows if row["t"] == table[1])
 
-    def definition(self, table: Table) -> definition.Definition:
+    def definition(self, table: Table) -> Definition:
         """Return a table's definition, taken apart.
 
         Raises:
             MariabackupError: there is no such table, or its definition is written in a way that is not known.
         """
         try:
-            return definition.parse(show_create(self.connection, table))
+            return parse(show_create(self.connection, table))
         except ValueError as error:
             raise MariabackupError(
                 f"The definition of {quote(*table)} on the server cannot be read: {error}.",
@@ -202,7 +202,7 @@ class Live:
             ]
         return found
 
-    def orphans(self, table: Table, key: definition.ForeignKey) -> int:
+    def orphans(self, table: Table, key: ForeignKey) -> int:
         """Return how many rows of a table refer to a row that the parent does not have."""
         parent = key.schema or table[0], key.table
         pairs = [(f"c.{quote(own)}", f"p.{quote(other)}") for own, other in zip(key.columns, key.referenced)]
