@@ -39,6 +39,7 @@ options:
   max_age:
     description:
       - How old the newest backup of the instance in O(repository) may be, in hours, days or weeks, such as V(26h) or V(8d).
+        Partial backups do not count.
     type: str
   size_drift:
     description:

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.integration.harness.backups import raw_backup
 from tests.integration.harness.faults import clear_breakpoints, kill_runner, set_breakpoint, wait_stopped
+from tests.integration.harness.layouts import LAYOUTS
 from tests.integration.harness.server import STATE_DIR, Server, assert_same, show, wait_for
 
 MONDAY = "/srv/backup/monday"
@@ -131,22 +133,23 @@ def test_what_cannot_be_imported(server: Server) -> None:
     server.fail("backup", "which is not schema.table", target_dir="/srv/x", tables=["dba_innodb"])
     server.sql("DROP TABLE dba_empty.lone; ALTER TABLE dba_innodb.part_list COMMENT 'other'")
     before = server.snapshot()
-    for tables, text in (
-        (["dba_innodb"], "is not schema.table"),
-        (["dba_innodb.gone"], "does not hold the table dba_innodb.gone"),
-        (["gone.*"], "no InnoDB table of the schema gone"),
-        (["dba_code.simple_view"], "is a view"),
-        (["dba_engines.myisam_fixed"], "engine MyISAM"),
-        (["dba_engines.aria_page"], "engine Aria"),
-        (["dba_engines.csv_table"], "engine CSV"),
-        (["mysql.innodb_table_stats"], "belongs to the server itself"),
-        (["dba_innodb.seq_invoice"], "is a sequence"),
-        (["dba_types.vectors"], "VECTOR index"),
-        (["dba_innodb.part_list"], "The definition of dba_innodb.part_list differs"),
-        (["dba_code.item"], "has triggers"),
-        (["dba_empty.lone"], "refers by lone to dba_empty.mum, which the server does not have"),
-    ):
-        result = server.fail("import_tables", text, target_dir=MONDAY, tables=tables, existing="keep")
+    # Everything that speaks against it at once; what only a scratch server can tell comes after that.
+    for tables, texts in (
+        (["dba_innodb"], ["is not schema.table"]),
+        (
+            ["dba_innodb.gone", "gone.*", "dba_code.simple_view", "dba_engines.myisam_fixed", "dba_engines.aria_page",
+             "dba_engines.csv_table", "mysql.innodb_table_stats", "dba_types.vectors"],
+            ["does not hold the table dba_innodb.gone", "no InnoDB table of the schema gone", "is a view", "engine MyISAM",
+             "engine Aria", "engine CSV", "belongs to the server itself", "VECTOR index"],
+        ),
+        (["dba_code.item"], ["has triggers"]),
+        (["dba_innodb.seq_invoice"], ["is a sequence"]),
+        (
+            ["dba_innodb.part_list", "dba_empty.lone"],
+            ["The definition of dba_innodb.part_list differs", "refers by lone to dba_empty.mum, which the server does not have"],
+        ),
+    ):  # fmt: skip
+        result = server.fail("import_tables", *texts, target_dir=MONDAY, tables=tables, existing="keep")
         assert "touched" in result["msg"] or "hanged" in result["msg"] or "Write" in result["msg"], show(result)
     server.fail("import_tables", "has dba_innodb.part_hash already", target_dir=MONDAY, tables=["dba_innodb.part_hash"])
     server.fail(
@@ -246,7 +249,7 @@ def test_partial_backups_of_a_repository(server: Server) -> None:
         server.succeed("backup", repository=REPOSITORY, tables=["dba_innodb.part_hash"], skip_if_newer_than=3600)["id"]
         == part
     )
-    newer = server.succeed("backup", repository=REPOSITORY, tables=["dba_innodb.part_hash"])["id"]
+    newer = server.succeed("backup", repository=REPOSITORY, tables=["dba_innodb.part_hash"], prepare=True)["id"]
     listed = server.succeed("backup_info", repository=REPOSITORY, max_age="1h", size_drift=10)
     assert [entry["partial"] for entry in listed["backups"]] == [True, False, True]
     assert listed["backups"][0]["selection"] == {"tables": ["dba_innodb.part_hash"]}
@@ -262,3 +265,44 @@ def test_partial_backups_of_a_repository(server: Server) -> None:
     assert planned["backup_id"] == whole
     assert server.succeed("import_tables", backup_id=newer, **options)["backup_id"] == newer
     _assert_data(server)
+
+
+@pytest.mark.suites("trixie")
+@pytest.mark.parametrize("layout", ["separate", "mount", "instance", "symlink"])
+def test_import_where_directories_lie_elsewhere(take: Callable[..., Server], layout: str) -> None:
+    """Directories of their own, a datadir that is a mount point, a link, one of two servers: the copy is beside the datadir."""
+    server = take("trixie", layout=LAYOUTS[layout])
+    who = {"defaults_group_suffix": ".x"} if layout == "instance" else {}
+    login = {"login_user": "root", "login_unix_socket": server.layout.socket} if layout == "instance" else {}
+    server.succeed("backup", target_dir=MONDAY, **who, **login)
+    server.sql("DELETE FROM dba_innodb.part_sub LIMIT 3; DROP TABLE dba_innodb.fulltext_text")
+    result = server.fail("import_tables", "has dba_innodb.part_sub already", target_dir=MONDAY, **who,
+                         tables=["dba_innodb.part_sub", "dba_innodb.fulltext_text"])  # fmt: skip
+    assert result["failed_phase"] == "plan"
+    _import(server, "dba_innodb.part_sub", "dba_innodb.fulltext_text", existing="replace", **who)
+    _assert_data(server)
+    assert server.out(f"ls -d {server.datadir}.import-* {server.datadir}/.mariabackup 2>/dev/null || true") == ""
+
+
+@pytest.mark.suites("bullseye", "trixie")
+def test_import_of_an_encrypted_table(server: Server) -> None:
+    """Tables, and a log, that are encrypted with a key file: imported as they are, with the same keys."""
+    keys = "/etc/mysql/keys.txt"
+    server.host.put("".join(f"{number};{str(number) * 64}\n" for number in (1, 2)), keys, 0o640, "root:mysql")
+    server.configure(plugin_load_add="file_key_management", file_key_management_filename=keys, innodb_encrypt_log="ON")
+    server.restart_server()
+    server.dataset("load", "encrypted")
+    before = server.snapshot()
+    server.succeed("backup", target_dir=MONDAY)
+    tables = server.sql("SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES WHERE ENGINE = 'InnoDB'"
+                        " AND TABLE_SCHEMA = 'dba_encrypted'").split("\n")  # fmt: skip
+    server.sql("DROP DATABASE dba_encrypted")
+    _import(server, *tables)
+    after = server.snapshot(check=True)
+    names = [
+        name
+        for name, value in before["tables"].items()
+        if name.startswith("`dba_encrypted`") and value["engine"] == "InnoDB"
+    ]
+    assert len(names) == len(tables)
+    assert {name: after["tables"][name] for name in names} == {name: before["tables"][name] for name in names}

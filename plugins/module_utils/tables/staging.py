@@ -21,7 +21,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.inspect im
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout import INSIDE
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.place import copy_tree
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.files import make_private_dirs, sync_file_system
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import make_private_dirs
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.names import quote
 from ansible_collections.dba.mariabackup.plugins.module_utils.tables.contents import Stored, needed, partition_names
 from ansible_collections.dba.mariabackup.plugins.module_utils.tables.definition import (
@@ -195,9 +195,14 @@ def export(
         speak_alike(scratch.connection)
         wait_for_rollback(scratch, params["start_timeout"])
         for item in list(items):
-            if not _learn(scratch, item):
+            if not _learn(scratch, item, directory):
                 ctx.warn(f"{quote_table(item.table)} is a sequence, and is not imported.")
                 items.remove(item)
+        if not items:
+            raise MariabackupError(
+                "There is nothing but sequences to import.",
+                "Correct tables. The server in service has not been touched.",
+            )
         judge()
         for item in items:
             item.checksum = fingerprint(scratch.connection, item.table)
@@ -207,10 +212,9 @@ def export(
         names = ", ".join(quote(*item.table) for item in items)
         scratch.query(f"FLUSH TABLES {names} FOR EXPORT")
         _take_files(directory, items, scratch)
-    sync_file_system(directory)
 
 
-def _learn(scratch: Scratch, item: Item) -> bool:
+def _learn(scratch: Scratch, item: Item, directory: str) -> bool:
     """Ask the scratch server what a table is, and refuse what cannot be imported; False for a sequence that was not named."""
     name = quote_table(item.table)
     found = look_up(scratch.connection, item.table)
@@ -236,8 +240,11 @@ def _learn(scratch: Scratch, item: Item) -> bool:
         ) from error
     item.row_format = str(found["ROW_FORMAT"] or "")
     item.partitions = partition_count(scratch.connection, item.table)
-    (row,) = scratch.query(f"SHOW CREATE DATABASE {quote(item.table[0])}")
-    item.database = str(row["Create Database"])
+    item.database = f"CREATE DATABASE {quote(item.table[0])}"
+    # A partial backup of single tables lacks it; the server's own character set is as good a guess as the scratch server's.
+    if os.path.isfile(os.path.join(directory, item.stored.directory, "db.opt")):
+        (row,) = scratch.query(f"SHOW CREATE DATABASE {quote(item.table[0])}")
+        item.database = str(row["Create Database"])
     return True
 
 

@@ -53,9 +53,16 @@ def swapped(journal: Journal, live: Live) -> bool | None:
     """Tell whether the tables are in place: all (True), none (False), or some (None)."""
     waiting = [live.exists((journal.schema, entry.staged)) for entry in journal.entries]
     moved = [entry.previous is not None and live.exists((entry.schema, entry.previous)) for entry in journal.entries]
-    if not any(waiting):
+    if journal.phase == FINISH:
         return True
+    if not any(waiting):
+        # If they are not in place either, somebody has dropped the import's schema: nothing was moved, and nothing is left.
+        return all(_in_place(live, entry) for entry in journal.entries)
     return False if all(waiting) and not any(moved) else None
+
+
+def _in_place(live: Live, entry: Entry) -> bool:
+    return live.exists(entry.table) and (entry.previous is None or live.exists((entry.schema, entry.previous)))
 
 
 def complete_swap(journal: Journal, live: Live) -> None:

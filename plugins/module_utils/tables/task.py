@@ -127,6 +127,12 @@ def _settle(params: Mapping[str, Any], live: Live, datadir: str, ctx: Context) -
         if state is False:
             swapping.take_back(journal, live)
             return None
+        gone = [quote_table(entry.table) for entry in journal.entries if not live.exists(entry.table)]
+        if state is True and gone:
+            # Somebody has dropped them since, or restored the server from a backup.
+            ctx.warn(f"The import {journal.id} cannot be finished, because {', '.join(gone)} is gone; it is forgotten.")
+            swapping.clean_up(journal, live)
+            return None
     with ctx.phase("finish"):
         if state is None:
             swapping.complete_swap(journal, live)

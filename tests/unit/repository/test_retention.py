@@ -404,3 +404,18 @@ def test_as_many_days_are_kept_as_there_are(backups: list[Stored], count: int) -
     found = [why for d in decide(backups, Rules(daily=count), NOW) for why in d.reasons if why.startswith("daily ")]
     days = {chain[0].time.date() for chain in restorable(backups).values()}
     assert len(found) == len(set(found)) == min(count, len(days))
+
+
+def test_partial_backups_take_no_place_of_a_whole_one() -> None:
+    """Each selection is a series: it has its own last one, and the newest restorable backup is a whole one."""
+    times = [NOW + timedelta(hours=number - 5) for number in range(5)]
+    series = ("", "orders", "", "orders", "log")
+    backups = [Stored(name, time, None, kind) for name, time, kind in zip("abcde", times, series)]
+    found = reasons(decide(backups, Rules(last=1), NOW))
+    assert found == {
+        "a": GOES,
+        "b": GOES,
+        "c": ("the last one", NEWEST),
+        "d": ("the last one of its selection",),
+        "e": ("the last one of its selection",),
+    }
