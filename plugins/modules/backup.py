@@ -149,10 +149,34 @@ options:
     type: list
     elements: str
     default: []
+  databases:
+    description:
+      - Schemas to back up instead of all. Names are exact; there are no patterns.
+      - With this, O(tables), O(databases_exclude) or O(tables_exclude) the backup is partial. No server can be restored from it, and
+        M(dba.mariabackup.import_tables) brings its tables back. It never counts as the newest backup, nor as the last good one.
+    type: list
+    elements: str
+  tables:
+    description:
+      - Tables to back up, as C(schema.table), together with those of O(databases). Where a name holds a dot it is written with
+        backquotes, as C(`my.shop`.`orders`).
+    type: list
+    elements: str
+  databases_exclude:
+    description:
+      - Schemas to leave out.
+    type: list
+    elements: str
+  tables_exclude:
+    description:
+      - Tables to leave out, written as in O(tables).
+    type: list
+    elements: str
 seealso:
   - module: dba.mariabackup.prepare
   - module: dba.mariabackup.restore
   - module: dba.mariabackup.backup_info
+  - module: dba.mariabackup.import_tables
 author:
   - dba.mariabackup contributors (!UNKNOWN)
 """
@@ -204,6 +228,13 @@ EXAMPLES = r"""
     type: auto
     full_every: 6d
     config_file: /etc/mariabackup.cnf
+
+- name: Back up one table before a risky change
+  dba.mariabackup.backup:
+    target_dir: /srv/backup/orders
+    login_user: root
+    tables:
+      - shop.orders
 """
 
 RETURN = r"""
@@ -313,6 +344,12 @@ label:
   returned: success
   type: str
   sample: before the upgrade
+selection:
+  description: What was chosen for a partial backup, by option; none for a whole one.
+  returned: success
+  type: dict
+  sample:
+    tables: [shop.orders]
 plan:
   description: What the task would do.
   returned: in check mode
@@ -434,6 +471,10 @@ def main() -> None:
             "compression_level": {"type": "int"},
             "compression_threads": {"type": "int"},
             "encryption_recipients": {"type": "list", "elements": "str", "default": []},
+            "databases": {"type": "list", "elements": "str"},
+            "tables": {"type": "list", "elements": "str"},
+            "databases_exclude": {"type": "list", "elements": "str"},
+            "tables_exclude": {"type": "list", "elements": "str"},
         },
         supports_check_mode=True,
         required_one_of=[("target_dir", "repository")],

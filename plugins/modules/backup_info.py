@@ -39,6 +39,7 @@ options:
   max_age:
     description:
       - How old the newest backup of the instance in O(repository) may be, in hours, days or weeks, such as V(26h) or V(8d).
+        Partial backups do not count.
     type: str
   size_drift:
     description:
@@ -145,6 +146,12 @@ backups:
     prepared:
       description: Whether it is prepared.
       type: bool
+    partial:
+      description: Whether it holds a choice of schemas or tables. It never counts as the newest backup.
+      type: bool
+    selection:
+      description: What was chosen, by option of the module backup; none for a whole backup.
+      type: dict
   sample:
     - id: 20261122T101500Z-1f2e3d
       type: full
@@ -168,8 +175,8 @@ exists:
   sample: true
 valid:
   description:
-    - Whether nothing speaks against restoring it, or what it is built on. For a list, whether every manifest can be used and
-      every chain is whole.
+    - Whether nothing speaks against restoring it, or what it is built on, or against importing tables from it where it is partial.
+      For a list, whether every manifest can be used and every chain is whole.
   returned: success
   type: bool
   sample: true
@@ -261,6 +268,12 @@ backup:
     manifest:
       description: Whether it has a manifest.
       type: bool
+    partial:
+      description: Whether it holds a choice of schemas or tables, so that M(dba.mariabackup.import_tables) alone can use it.
+      type: bool
+    selection:
+      description: What was chosen, by option of the module backup; none for a whole backup, and where there is no manifest.
+      type: dict
   sample:
     id: 20261122T101500Z-1f2e3d
     path: /srv/backup/monday

@@ -14,6 +14,7 @@ description:
   - Decides for every backup of one instance whether it is kept, and says why. What no rule keeps is removed.
   - A backup that is kept keeps all that its restore needs, so a chain is never broken. The newest backup that can be restored is
     always kept, and so is one that somebody reads.
+  - A partial backup takes no place of a whole one. The rules are applied to the backups of each selection alone.
   - A directory whose manifest cannot be read, and an increment whose base is missing, is never removed and counts for no rule.
   - A day, an ISO week, a month and a year are those of UTC.
 extends_documentation_fragment:

@@ -18,7 +18,7 @@ from tests.integration.harness.server import Server, show
 
 Task = dict[str, Any]
 # Each one builds on those before it.
-ORDER = ("backup_account", "backup", "backup_info", "prune", "prepare", "restore", "previous_datadir")
+ORDER = ("backup_account", "backup", "import_tables", "backup_info", "prune", "prepare", "restore", "previous_datadir")
 UNDECIDED: Task = {
     "dba.mariabackup.restore": {
         "target_dir": "/srv/backup/tuesday",

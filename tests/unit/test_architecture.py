@@ -23,8 +23,9 @@ COMMON = ("locks", "context", "files", "errors")
 GLUE = frozenset({"argspec", "task"})
 # Each room with the rooms that it may call. There is no other room.
 ROOMS = {
-    "job": {"restore", "datadir", "server", "repository", "backup", "stream", "tool"},
+    "job": {"restore", "tables", "datadir", "server", "repository", "backup", "stream", "tool"},
     "restore": {"datadir", "server", "repository", "backup", "stream", "tool"},
+    "tables": {"datadir", "server", "repository", "backup", "stream", "tool"},
     "datadir": {"tool"},
     "server": {"tool"},
     "repository": {"backup", "stream", "tool"},

@@ -38,6 +38,7 @@ def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
             manifest=manifest,
             verify_checksums=params["verify"],
             as_increment=bool(params.get("_increment")),
+            partial_ok=True,
         )
         if params["verify"] and manifest is not None and manifest.stream is not None and proof.ok:
             try:
@@ -88,6 +89,8 @@ def _describe(proof: Proof) -> dict[str, Any] | None:
         "schemas": proof.schemas,
         "compression": manifest.compression if manifest else "none",
         "encrypted": manifest.encrypted if manifest else False,
+        "partial": meta.partial or (manifest is not None and manifest.partial),
+        "selection": manifest.selection if manifest else None,
         "prepared": proof.prepared,
         "manifest": manifest is not None,
     }

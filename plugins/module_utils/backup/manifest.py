@@ -72,6 +72,7 @@ class Manifest:
         stream: the file that holds the backup; None in the directory format.
         recipients: the public keys that it is encrypted for.
         prepared, exported: the state in which ``files`` describes it.
+        selection: what was chosen for a partial backup, by option; None for a whole one.
         files: by path inside of the backup, ``/`` between the parts.
     """
 
@@ -101,9 +102,15 @@ class Manifest:
     encrypted: bool = False
     stream: StoredStream | None = None
     recipients: list[str] = field(default_factory=list)
+    selection: dict[str, list[str]] | None = None
     schemas: list[str] = field(default_factory=list)
     layout: dict[str, str] = field(default_factory=dict)
     files: dict[str, FileEntry] = field(default_factory=dict)
+
+    @property
+    def partial(self) -> bool:
+        """Whether it holds a choice of schemas or tables, so that no server can start on it."""
+        return self.selection is not None
 
     @property
     def size_bytes(self) -> int:
@@ -205,6 +212,7 @@ def parse_head(value: Any) -> Head:
     recipients = value.get("recipients", [])
     if not isinstance(recipients, list) or not all(isinstance(key, str) for key in recipients):
         raise ValueError("recipients is not a list of keys")
+    _check_selection(value.get("selection"))
     known = {name: value[name] for name in Manifest.__dataclass_fields__ if name in value and name != "files"}
     known["stream"] = _parse_stream(value.get("stream"), value["checksum"] == "sha256")
     return Head(Manifest(**known), value["size_bytes"], value["file_count"])
@@ -223,6 +231,14 @@ def _parse_stream(value: Any, with_checksum: bool) -> StoredStream | None:
     if (digest is not None or with_checksum) and not (isinstance(digest, str) and _SHA256.fullmatch(digest)):
         raise ValueError("stream has no sha256")
     return StoredStream(file, size, digest)
+
+
+def _check_selection(value: Any) -> None:
+    if value is None:
+        return
+    lists = list(value.values()) if isinstance(value, dict) else [None]
+    if not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists):
+        raise ValueError("selection is not an object of lists of names")
 
 
 def _expect(value: dict[str, Any], names: tuple[str, ...], kind: type, optional: bool) -> None:

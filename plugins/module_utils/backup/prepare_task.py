@@ -168,7 +168,9 @@ def _plan(params: Mapping[str, Any]) -> _Plan:
     manifest = read_manifest(manifest_path(source))
     resumed = os.path.lexists(preparing_marker(source))
     # What an interrupted run left matches no manifest; its whole redo log is what can still be proven.
-    proof = inspect_backup(source, manifest=None if resumed else manifest, resuming=resumed and in_place)
+    proof = inspect_backup(
+        source, manifest=None if resumed else manifest, resuming=resumed and in_place, partial_ok=True
+    )
     increments = tuple(_increment(path) for path in chain[1:])
     proof.require()
     meta = [one.require() for one in (proof, *increments)][-1]
@@ -222,7 +224,7 @@ def _done_before(target: str, meta: BackupMetadata, params: Mapping[str, Any]) -
     if not os.path.isdir(target) or not os.listdir(target):
         return None
     manifest = read_manifest(manifest_path(target))
-    proof = inspect_backup(target, manifest=manifest)
+    proof = inspect_backup(target, manifest=manifest, partial_ok=True)
     if proof.metadata is None or not proof.ok or not proof.prepared:
         return None
     if meta.uuid is None or proof.metadata.uuid != meta.uuid:
@@ -252,7 +254,11 @@ def _to_dest(planned: _Plan, params: Mapping[str, Any], ctx: Context, copy_tree:
             with ctx.phase("verify_copy"):
                 # The last moment at which the manifest can vouch for the files; the copy is what counts.
                 copied = inspect_backup(
-                    place.directory, manifest=planned.manifest, verify_checksums=True, marked_by_caller=True
+                    place.directory,
+                    manifest=planned.manifest,
+                    verify_checksums=True,
+                    marked_by_caller=True,
+                    partial_ok=True,
                 )
                 copied.require(f"Nothing was kept. If the backup {planned.source} is damaged as well, use another.")
         with ctx.phase("prepare"):
@@ -322,7 +328,7 @@ def _in_place(planned: _Plan, params: Mapping[str, Any], ctx: Context) -> dict[s
     if not planned.resumed and params.get("verify_checksums") and planned.manifest is not None:
         with ctx.phase("verify_source"):
             # The last moment at which the manifest can vouch for the files.
-            inspect_backup(planned.source, manifest=planned.manifest, verify_checksums=True).require()
+            inspect_backup(planned.source, manifest=planned.manifest, verify_checksums=True, partial_ok=True).require()
     with ctx.phase("prepare"):
         if planned.resumed:
             ctx.log("an earlier prepare of this directory did not end; it is done again")
@@ -343,7 +349,7 @@ def _in_place(planned: _Plan, params: Mapping[str, Any], ctx: Context) -> dict[s
 
 def _describe(planned: _Plan, directory: str, params: Mapping[str, Any], ctx: Context) -> tuple[Proof, Manifest | None]:
     """Prove the prepared directory and write down what it is now."""
-    proof = inspect_backup(directory, marked_by_caller=True)
+    proof = inspect_backup(directory, marked_by_caller=True, partial_ok=True)
     proof.require("The tool reports success, but the result cannot be trusted. Begin again from the backup.")
     old = planned.last
     if old is None:

@@ -44,6 +44,10 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.errors import Mari
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.version import ServerVersion
 
 PREPARING_SUFFIX = ".preparing"
+PARTIAL_PROBLEM = (
+    "It is partial: it was taken with a choice of databases or tables, so no server can start on it. The module import_tables"
+    " brings its tables back."
+)
 # Beside the directory that a run of ours works in until its result is proven (room backup, workplace).
 _OWNER_SUFFIX = ".owner"
 _SHOWN = 10
@@ -162,6 +166,7 @@ def inspect_backup(
     marked_by_caller: bool = False,
     resuming: bool = False,
     as_increment: bool = False,
+    partial_ok: bool = False,
     threads: int | None = None,
     on_bytes: Callable[[int], None] | None = None,
 ) -> Proof:
@@ -174,6 +179,7 @@ def inspect_backup(
         marked_by_caller: the markers of an unfinished run are the caller's own, and do not count.
         resuming: the caller will prepare this half prepared directory again: accept what that can mend.
         as_increment: it has to be an increment; the caller knows what it is built on.
+        partial_ok: the caller can use a backup of a choice of schemas or tables.
         threads: how many files are read at once; default: the number of processors.
         on_bytes: called with the bytes read so far when checksums are verified.
 
@@ -192,6 +198,7 @@ def inspect_backup(
         )
         # Its files are between two states: a comparison with the manifest would only add noise.
         proof.manifest = None
+    selected = proof.manifest is not None and proof.manifest.partial
     try:
         _inspect(
             proof,
@@ -208,6 +215,8 @@ def inspect_backup(
             f"The backup {path} cannot be read: {error.strerror or error} ({error.filename}).",
             "Check the disk and the permissions, or use another backup.",
         ) from error
+    if not partial_ok and (selected or (proof.metadata is not None and proof.metadata.partial)):
+        proof.problems.append(Problem(PARTIAL_PROBLEM))
     return proof
 
 
@@ -324,8 +333,6 @@ def _description_problems(meta: BackupMetadata, files: dict[str, int], as_increm
         problems.append(Problem("It is an incremental backup; a full one is needed."))
     elif meta.from_lsn:
         problems.append(Problem(f"It begins at LSN {meta.from_lsn}: it is not a full backup."))
-    if meta.partial:
-        problems.append(Problem("It is partial: it was taken with a choice of databases or tables."))
     if meta.compressed:
         problems.append(Problem("It was taken with --compress and must be decompressed first."))
     if meta.last_lsn < meta.to_lsn:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from typing import Callable
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 
@@ -25,13 +26,16 @@ class Estimate:
     inodes: int
 
 
-def estimate_datadir(datadir: str, innodb: bool = True) -> Estimate | None:
+def estimate_datadir(
+    datadir: str, innodb: bool = True, takes: Callable[[str, str], bool] | None = None
+) -> Estimate | None:
     """Add up what the tool would copy; the redo log that is written meanwhile comes on top. None: cannot be read.
 
     Args:
         datadir: the directory.
         innodb: False for an increment: of an InnoDB file it gets the pages that have changed, and nobody knows how many
             these are; it has two files for each.
+        takes: for a partial backup: tells whether the files ``directory/stem.*`` are chosen.
     """
     total, count = 0, 16
     try:
@@ -44,7 +48,8 @@ def estimate_datadir(datadir: str, innodb: bool = True) -> Estimate | None:
                 count += 1
                 with os.scandir(entry.path) as tables:
                     for table in tables:
-                        if _SCHEMA_FILES.search(table.name):
+                        stem = table.name.rpartition(".")[0]
+                        if _SCHEMA_FILES.search(table.name) and (takes is None or takes(entry.name, stem)):
                             pages = not innodb and table.name.endswith(".ibd")
                             total += 0 if pages else _occupied(table)
                             count += 2 if pages else 1

@@ -32,6 +32,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_plan i
     TimelineOf,
     checksum_of,
     plan_take,
+    require_chosen,
     result_of,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
@@ -74,6 +75,7 @@ def check(
         "compression": params.get("compression") or "none",
         "encrypted": bool(params.get("encryption_recipients")),
         "prepared": bool(params.get("prepare")),
+        "selection": planned.selection.as_dict() if planned.selection else None,
         "plan": planned.steps(params),
     }
 
@@ -98,7 +100,7 @@ def run(
     Args:
         params: ``target_dir``; ``parallel``, ``throttle``, ``checksum`` (``sha256``, ``none``), ``prepare``,
             ``use_memory``, ``label``, ``skip_if_newer_than`` (seconds), ``galera_info``, ``slave_info``,
-            ``safe_slave_backup``; the login and the tool options; ``state_dir``.
+            ``safe_slave_backup``; ``databases``, ``tables`` and their ``_exclude``; the login and the tool options; ``state_dir``.
         server: what a login told; without it the version comes from the server's program on this host.
         destination: a place in a repository instead of ``target_dir``.
         timeline_of: tells which history a datadir is in, for the manifest.
@@ -153,7 +155,9 @@ def _take(
             drop_foreign(directory)
         if params.get("prepare"):
             with ctx.phase("prepare"):
-                inspect_backup(directory, marked_by_caller=True).require("Nothing was kept; take the backup again.")
+                inspect_backup(directory, marked_by_caller=True, partial_ok=planned.chosen is not None).require(
+                    "Nothing was kept; take the backup again."
+                )
                 prepare_directory(directory, ctx, params)
         with ctx.phase("verify"):
             proof = inspect_backup(
@@ -161,8 +165,11 @@ def _take(
                 exact=bool(params.get("prepare")),
                 marked_by_caller=True,
                 as_increment=planned.choice.base is not None,
+                partial_ok=planned.chosen is not None,
             )
             meta = proof.require("Nothing was kept; take the backup again.")
+            if planned.chosen is not None:
+                require_chosen(planned.chosen, proof)
             if meta.server is not None:
                 check_tool_for_backup(planned.tool.version, meta.server)
             entries = _entries(proof, hasher, checksum, ctx)
@@ -352,6 +359,7 @@ def describe(
         duration_seconds=round(seconds, 3),
         prepared=prepared,
         checksum=checksum_of(params),
+        selection=planned.selection.as_dict() if planned.selection else None,
         schemas=schemas,
         layout=safe_layout(meta.options),
         instance=instance,

@@ -20,6 +20,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest im
     read_manifest,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import Proof, inspect_backup
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.selection import Filter, Selection, quote_table
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.space import (
     Estimate,
     check_space,
@@ -63,12 +64,14 @@ class ServerKnowledge:
         datadir: ``@@datadir``.
         variables: global variables by lower-case name.
         lsn: where its redo log was.
+        file_names: how the names of a selection are written in the names of files.
     """
 
     version: str | None = None
     datadir: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     lsn: int | None = None
+    file_names: Mapping[str, str] = field(default_factory=dict)
 
 
 # Tells the timeline of a datadir; of the room datadir, given by the caller: rooms beside each other do not import.
@@ -94,6 +97,8 @@ class Plan:
     existing: dict[str, Any] | None = None
     choice: Choice = field(default_factory=Choice)
     timeline: str | None = None
+    selection: Selection | None = None
+    chosen: Filter | None = None
 
     @property
     def type(self) -> str:
@@ -109,7 +114,7 @@ class Plan:
         found = [
             {
                 "phase": "backup",
-                "action": f"take {kind} of {self.datadir} with {self.tool.path}",
+                "action": f"take {'a partial backup' if self.selection else kind} of {self.datadir} with {self.tool.path}",
                 "detail": f"{size}, {self.options.parallel} threads, into {self.place.directory}{why}",
             }
         ]
@@ -166,7 +171,9 @@ def plan_take(
             "Name the repository with repository instead of target_dir.",
         )
     place = destination.place if destination else Workplace(os.path.abspath(params["target_dir"]))
-    existing = None if destination else existing_backup(place.target, params.get("skip_if_newer_than"))
+    selection = Selection.from_params(params)
+    chosen = selection.encode(server.file_names) if selection else None
+    existing = None if destination else existing_backup(place.target, params.get("skip_if_newer_than"), selection)
     tool = find_tool(params.get("mariadb_backup"))
     check_extra_args(params.get("extra_args") or ())
     options = BackupOptions(
@@ -176,6 +183,7 @@ def plan_take(
         slave_info=bool(params.get("slave_info")),
         safe_slave_backup=bool(params.get("safe_slave_backup")),
         safe_slave_backup_timeout=params.get("safe_slave_backup_timeout"),
+        selection=tuple(chosen.arguments()) if chosen else (),
     )
     login = Login.from_params(params)
     user, configured = _look_at_option_files(params, login)
@@ -191,18 +199,70 @@ def plan_take(
         )
     datadir = os.path.realpath(server.datadir or configured or _DEFAULT_DATADIR)
     _check_apart(place.target, datadir)
+    if chosen is not None and existing is None:
+        _require_on_server(chosen, datadir)
     timeline = timeline_of(datadir) if timeline_of else None
     choice = Choice()
-    if destination is not None and destination.choose is not None:
+    if destination is not None and destination.choose is not None and selection is None:
         series = (version or tool.version).series_number
         choice = destination.choose(Now(timeline, series, server.lsn, datetime.now(timezone.utc)))
-    estimate = estimate_datadir(datadir, innodb=choice.base is None) if os.path.isdir(datadir) else None
+    takes = chosen.takes if chosen else None
+    estimate = estimate_datadir(datadir, choice.base is None, takes) if os.path.isdir(datadir) else None
     # How far a stream can be compressed is not known before: a full disk ends it, and nothing of it is kept.
     compressed = (params.get("compression") or "none") != "none"
     if estimate is not None and existing is None and not place.leftover() and not compressed:
         check_space(place.file_system, estimate, "the backup")
     identity = destination.id if destination else next_id(datetime.now(timezone.utc), None, secrets.token_hex(3))
-    return Plan(tool, version, datadir, place, identity, estimate, user, options, login, existing, choice, timeline)
+    return Plan(
+        tool,
+        version,
+        datadir,
+        place,
+        identity,
+        estimate,
+        user,
+        options,
+        login,
+        existing,
+        choice,
+        timeline,
+        selection,
+        chosen,
+    )
+
+
+def _require_on_server(chosen: Filter, datadir: str) -> None:
+    """Refuse a name that the server does not have: the tool would say nothing, and leave it out."""
+    missing = [
+        f"the schema {name}"
+        for path, name in chosen.databases.items()
+        if not os.path.isdir(os.path.join(datadir, path))
+    ] + [
+        f"the table {quote_table(table)}"
+        for path, table in chosen.tables.items()
+        if not os.path.isfile(os.path.join(datadir, *path) + ".frm")
+    ]
+    if missing:
+        raise MariabackupError(
+            f"The server in {datadir} does not have {', '.join(missing)}.",
+            "Correct databases or tables; names are exact, and upper and lower case differ.",
+        )
+
+
+def require_chosen(chosen: Filter, proof: Proof) -> None:
+    """Refuse a backup that lacks a table which was asked for.
+
+    Raises:
+        MariabackupError: with the tables.
+    """
+    missing = [
+        quote_table(table) for path, table in chosen.tables.items() if "/".join(path) + ".frm" not in proof.files
+    ]
+    if missing:
+        raise MariabackupError(
+            f"The tool has left out {', '.join(missing)}, although it reports success.",
+            "Nothing was kept. If the tables were not dropped or renamed meanwhile, report this with the log.",
+        )
 
 
 def _positive(params: Mapping[str, Any], name: str, least: int) -> int:
@@ -257,11 +317,12 @@ def _check_apart(target: str, datadir: str) -> None:
         )
 
 
-def existing_backup(target: str, newer_than: Any) -> dict[str, Any] | None:
+def existing_backup(target: str, newer_than: Any, selection: Selection | None = None) -> dict[str, Any] | None:
     """Return the result of a good backup in ``target`` that is young enough, if the caller wants to skip for one.
 
     Args:
         newer_than: seconds; None: nothing counts.
+        selection: what is to be backed up; a backup of something else does not count.
     """
     if not newer_than or not os.path.isdir(target):
         return None
@@ -270,7 +331,7 @@ def existing_backup(target: str, newer_than: Any) -> dict[str, Any] | None:
     except MariabackupError:
         # A damaged backup is a reason to take the next one.
         return None
-    if manifest is None:
+    if manifest is None or manifest.selection != (selection.as_dict() if selection else None):
         return None
     try:
         created = datetime.fromisoformat(manifest.created.replace("Z", "+00:00"))
@@ -280,7 +341,9 @@ def existing_backup(target: str, newer_than: Any) -> dict[str, Any] | None:
     # One from the future, taken when the clock was wrong, would count until then.
     if not -_CLOCK_SKEW_SECONDS < age < float(newer_than):
         return None
-    proof = inspect_backup(target, manifest=manifest, as_increment=manifest.type == INCREMENTAL)
+    proof = inspect_backup(
+        target, manifest=manifest, as_increment=manifest.type == INCREMENTAL, partial_ok=selection is not None
+    )
     return result_of(manifest, proof) if proof.ok else None
 
 
@@ -307,4 +370,5 @@ def result_of(manifest: Manifest, proof: Proof) -> dict[str, Any]:
         "encrypted": manifest.encrypted,
         "prepared": manifest.prepared,
         "label": manifest.label,
+        "selection": manifest.selection,
     }

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup import prepare_task, take
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import IGNORED_DIRECTORIES
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.selection import Selection
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_plan import ServerKnowledge
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_stream import check_options
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
@@ -21,12 +22,14 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.restore import out
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.facts import read_facts, read_lsn
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.greeting import socket_path
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.login import Login, connect_any
+from ansible_collections.dba.mariabackup.plugins.module_utils.server.names import file_names
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.options import (
     find_server_binary,
     option_file_args,
     read_options,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.rclone import is_remote
+from ansible_collections.dba.mariabackup.plugins.module_utils.tables import task as import_tables
 
 Operation = Callable[[dict[str, Any], Context], dict[str, Any]]
 
@@ -44,17 +47,22 @@ def _ask_server(params: Mapping[str, Any], ctx: Context) -> ServerKnowledge | No
     except MariabackupError as error:
         ctx.log(f"the server was not asked: {error.cause}")
         return None
+    selection = Selection.from_params(params)
     try:
         facts = read_facts(connection)
         lsn = read_lsn(connection)
+        names = file_names(connection, selection.names()) if selection else {}
     finally:
         connection.close()
-    return ServerKnowledge(version=facts.version, datadir=facts.datadir, variables=facts.variables, lsn=lsn)
+    return ServerKnowledge(
+        version=facts.version, datadir=facts.datadir, variables=facts.variables, lsn=lsn, file_names=names
+    )
 
 
 def _with_diff(result: dict[str, Any], before: str) -> dict[str, Any]:
     """Add what diff mode shows: the backup as it was (``before``) and as it is."""
-    after = f"{result['path']}: {result['type']} backup, {'prepared' if result['prepared'] else 'not prepared'}\n"
+    kind = "partial" if result.get("selection") else result["type"]
+    after = f"{result['path']}: {kind} backup, {'prepared' if result['prepared'] else 'not prepared'}\n"
     return {**result, "diff": {"before": before if result["changed"] else after, "after": after}}
 
 
@@ -62,6 +70,12 @@ def _require_repository(params: Mapping[str, Any]) -> None:
     if params["format"] == "stream" and not params["repository"]:
         raise MariabackupError(
             "A stream lies in a repository, beside what describes it.", "Set repository instead of target_dir."
+        )
+    selection = Selection.from_params(params)
+    if selection is not None and (params["format"] == "stream" or params["type"] != "full"):
+        raise MariabackupError(
+            "A choice of schemas or tables makes a backup of its own: a full one, of files.",
+            "Leave type and format out, or leave out databases, tables and what they exclude.",
         )
     if params["repository"] and is_remote(params["repository"]) and params["format"] != "stream":
         raise MariabackupError(
@@ -124,6 +138,7 @@ def _plan_prepare(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
 
 OPERATIONS: dict[str, Operation] = {
     "backup": _backup,
+    "import_tables": import_tables.run,
     "prepare": _prepare,
     "previous_datadir": previous.run,
     "prune": prune_task.run,
@@ -132,6 +147,7 @@ OPERATIONS: dict[str, Operation] = {
 
 PLANS: dict[str, Operation] = {
     "backup": _plan_backup,
+    "import_tables": import_tables.check,
     "prepare": _plan_prepare,
     "previous_datadir": previous.check,
     "prune": prune_task.check,

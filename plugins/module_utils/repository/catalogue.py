@@ -40,6 +40,11 @@ class Entry:
     problem: str | None = None
 
     @property
+    def whole(self) -> bool:
+        """Whether it can be used and is no partial backup: only such a one is the newest, is fresh, or is the last good one."""
+        return self.head is not None and not self.head.manifest.partial
+
+    @property
     def data(self) -> str:
         """The directory of the backup's files; of a stream, that of the files which describe it."""
         stream = self.head is not None and self.head.manifest.stream is not None
@@ -85,7 +90,7 @@ def choose(entries: Iterable[Entry], backup_id: str, before: str | None, where: 
 
     Args:
         entries: of the catalogue, oldest first.
-        backup_id: an id, or ``latest``.
+        backup_id: an id, or ``latest``, which never is a partial backup.
         before: with ``latest``: the newest backup whose data is not from after this time.
         where: the directory of the instance, for the messages.
 
@@ -104,7 +109,7 @@ def choose(entries: Iterable[Entry], backup_id: str, before: str | None, where: 
         raise MariabackupError(
             f"There is no backup {backup_id} in {where}; {_range(found)}.", "Look at what backup_info lists there."
         )
-    usable = [entry for entry in found if entry.head is not None]
+    usable = [entry for entry in found if entry.whole]
     if before is not None:
         try:
             limit = parse_time(before)
@@ -122,4 +127,8 @@ def choose(entries: Iterable[Entry], backup_id: str, before: str | None, where: 
 
 
 def _range(entries: list[Entry]) -> str:
-    return f"it holds {len(entries)}, from {entries[0].id} to {entries[-1].id}" if entries else "it holds none"
+    if not entries:
+        return "it holds none"
+    partial = sum(1 for entry in entries if entry.head is not None and not entry.whole)
+    count = f"{len(entries)}" + (f" ({partial} of them partial, which only backup_id names)" if partial else "")
+    return f"it holds {count}, from {entries[0].id} to {entries[-1].id}"

@@ -47,9 +47,10 @@ def judge(entries: Sequence[Entry], now: datetime, max_age: timedelta | None, si
         size_drift: by how many percent the size of the newest full one may differ from the median of those before it.
             An increment is as large as the changes since its base, so its size tells nothing.
     """
-    usable = [entry for entry in entries if entry.head is not None]
+    # A partial backup saves no server, and its size says nothing about the others'.
+    usable = [entry for entry in entries if entry.whole]
     if not usable:
-        return ["There is no backup."]
+        return ["There is no backup." if not entries else "There is no whole backup that can be used."]
     found: list[str] = []
     newest = usable[-1]
     age = now - newest.time

@@ -116,6 +116,39 @@ _IDENTITY = """\
     IDENTITY=/root/identity.txt  # the file with a secret key of one of its recipients
 """
 _UNPACK = {"zstd": "zstd -dc", "lz4": "lz4 -dc", "gzip": "gzip -dc"}
+_PARTIAL = """\
+This backup holds some tables and no whole server
+=================================================
+
+backup    {id} (partial)
+of        {instance}, host {host}, MariaDB {server}
+taken     {created}
+{chosen}
+
+No server can be restored from it. Its tables are brought into a running server one by one: the module import_tables does it. By
+hand, for each InnoDB table T of the schema S, on a host with MariaDB and mariadb-backup of the same series:
+
+1. Copy the backup, and prepare the copy. The last line has to be "completed OK!".
+
+    cp -a {data} /var/tmp/export
+    mariadb-backup --prepare --export --target-dir=/var/tmp/export
+
+2. In the server, create the table as it was when the backup was taken, without foreign keys and FULLTEXT indexes, and give
+   its file away. The definition is not in the backup as text: take it from a dump, or from another server.
+
+    CREATE TABLE S.T (...) ENGINE=InnoDB ROW_FORMAT=...;
+    ALTER TABLE S.T DISCARD TABLESPACE;
+
+3. Bring the files in. In the names of files every character that is not a letter of ASCII, a digit or _ is encoded.
+
+    cp /var/tmp/export/S/T.ibd /var/tmp/export/S/T.cfg (datadir)/S/
+    chown mysql:mysql (datadir)/S/T.ibd (datadir)/S/T.cfg
+
+4. Import it, and look whether it is whole.
+
+    ALTER TABLE S.T IMPORT TABLESPACE;
+    CHECK TABLE S.T;
+"""
 _PREPARE = '    mariadb-backup --prepare --target-dir="$DATADIR.new"'
 _NO_CHECKSUMS = '    echo "this backup was taken without checksums"'
 
@@ -129,6 +162,8 @@ def restore_text(manifest: Manifest, path: str, bases: Sequence[Manifest] = (), 
         bases: of an increment: the backups that it is built on, from the full one on.
         remote: where the backups of the instance lie in remote storage, ``NAME:path``; ``path`` is of no use then.
     """
+    if manifest.partial:
+        return _partial_text(manifest, path)
     version = parse_version(manifest.server_version or "")
     names = [base.id for base in bases] + [manifest.id]
     places = {"data": DATA, "file_list": FILE_LIST}
@@ -221,6 +256,19 @@ def _reader(link: Manifest, file: str) -> str:
     if not link.encrypted:
         return f'{unpack or "cat"} "{file}"'
     return f'age -d -i "$IDENTITY" "{file}"' + (f" | {unpack}" if unpack else "")
+
+
+def _partial_text(manifest: Manifest, path: str) -> str:
+    chosen = manifest.selection or {}
+    return _PARTIAL.format(
+        id=manifest.id,
+        instance=manifest.instance,
+        host=manifest.host,
+        server=manifest.server_version,
+        created=manifest.created,
+        chosen="\n".join(f"{name:<19}{', '.join(names)}" for name, names in chosen.items()),
+        data=shlex.quote(f"{path}/{DATA}"),
+    )
 
 
 def _service(instance: str) -> str:

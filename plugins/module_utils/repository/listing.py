@@ -127,5 +127,7 @@ def _describe(entry: Entry, chain: list[str], problem: str | None) -> dict[str, 
         "files": head.file_count if head else None,
         "duration_seconds": manifest.duration_seconds if manifest else None,
         "prepared": manifest.prepared if manifest else None,
+        "partial": manifest.partial if manifest else None,
+        "selection": manifest.selection if manifest else None,
         "instance": os.path.basename(os.path.dirname(entry.path)),
     }

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -102,7 +103,7 @@ def _decide(repository: Repository, entries: list[Entry], rules: Rules) -> tuple
     """Decide about every backup that can be read; the others stay, and say why."""
     broken = broken_chains(manifests_of(entries))
     stored = [
-        Stored(entry.id, entry.time, _base_of(entry), broken.get(entry.id))
+        Stored(entry.id, entry.time, _base_of(entry), broken.get(entry.id), _series_of(entry))
         for entry in entries
         if entry.head is not None
     ]
@@ -111,6 +112,12 @@ def _decide(repository: Repository, entries: list[Entry], rules: Rules) -> tuple
     order = deletion_order(decisions, stored)
     unread = [Decision(entry.id, True, (entry.problem or "",)) for entry in entries if entry.head is None]
     return sorted([*decisions, *unread], key=lambda decision: decision.id), order
+
+
+def _series_of(entry: Entry) -> str:
+    """Return what a partial backup holds, as one word for all backups of the same choice."""
+    selection = entry.head.manifest.selection if entry.head else None
+    return json.dumps(selection, sort_keys=True) if selection is not None else ""
 
 
 def _base_of(entry: Entry) -> str | None:

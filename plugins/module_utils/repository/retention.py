@@ -23,12 +23,14 @@ class Stored:
         time: when its data is from, aware.
         base_id: the backup that it is an increment of.
         problem: why it cannot be restored although its base is there, as a part of a sentence.
+        series: empty for whole backups. Each choice of tables is a series of its own: the rules are applied to each alone.
     """
 
     id: str
     time: datetime
     base_id: str | None = None
     problem: str | None = None
+    series: str = ""
 
     def __post_init__(self) -> None:
         if self.time.utcoffset() is None:
@@ -79,7 +81,8 @@ def decide(backups: Iterable[Stored], rules: Rules, now: datetime, in_use: Colle
     """Decide for every backup whether it is kept, oldest first.
 
     Kept are: what a rule keeps, the newest restorable backup, what is in use, and every base of these. A backup whose
-    chain is broken counts for no rule, and is left for a person to remove, with what it is built on.
+    chain is broken counts for no rule, and is left for a person to remove, with what it is built on. Partial backups take no place
+    of a whole one, and are never the newest restorable one.
 
     Args:
         backups: all of the repository, in any order.
@@ -101,10 +104,12 @@ def decide(backups: Iterable[Stored], rules: Rules, now: datetime, in_use: Colle
     for name, problem in broken.items():
         reasons[name].append(f"{problem}: not restorable, remove it by hand")
     newest_first = [backup for backup in reversed(listed) if backup.id not in broken]
-    for name, reason in _apply(rules, newest_first, now):
-        reasons[name].append(reason)
-    if newest_first:
-        reasons[newest_first[0].id].append("the newest restorable backup")
+    for series in sorted({backup.series for backup in newest_first}):
+        for name, reason in _apply(rules, [backup for backup in newest_first if backup.series == series], now):
+            reasons[name].append(reason if not series else f"{reason} of its selection")
+    whole = [backup for backup in newest_first if not backup.series]
+    if whole:
+        reasons[whole[0].id].append("the newest restorable backup")
     for name in set(in_use) & set(stored):
         reasons[name].append("in use")
     kept: set[str] = set()

@@ -15,6 +15,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup import take
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.chain import FULL
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.ids import next_id
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import Manifest
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.selection import Selection
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_plan import (
     Destination,
     ServerKnowledge,
@@ -104,9 +105,12 @@ def _young_enough(repository: Repository, instance: str, params: Mapping[str, An
     """Return the result of the newest good backup if ``skip_if_newer_than`` lets it count."""
     if not params.get("skip_if_newer_than"):
         return None
+    selection = Selection.from_params(params)
     entries = list(repository.entries(instance))
     broken = problems_of(entries)
     for entry in reversed(entries):
-        if entry.head is not None:
-            return None if entry.id in broken else existing_backup(entry.data, params["skip_if_newer_than"])
+        if entry.head is not None and entry.head.manifest.selection == (selection.as_dict() if selection else None):
+            if entry.id in broken:
+                return None
+            return existing_backup(entry.data, params["skip_if_newer_than"], selection)
     return None

@@ -19,6 +19,7 @@ class BackupOptions:
         parallel: threads that copy data files.
         throttle: pairs of reads and writes of 10 MiB per second at most; 0 is no limit.
         safe_slave_backup_timeout: seconds.
+        selection: the arguments of a partial backup.
     """
 
     parallel: int = 1
@@ -27,6 +28,7 @@ class BackupOptions:
     slave_info: bool = False
     safe_slave_backup: bool = False
     safe_slave_backup_timeout: int | None = None
+    selection: tuple[str, ...] = ()
 
 
 def _first(defaults_file: str | None, group_suffix: str | None) -> list[str]:
@@ -83,6 +85,7 @@ def backup_argv(
         argv.append("--safe-slave-backup")
         if options.safe_slave_backup_timeout is not None:
             argv.append(f"--safe-slave-backup-timeout={options.safe_slave_backup_timeout}")
+    argv += options.selection
     if open_files_limit:
         argv.append(f"--open-files-limit={open_files_limit}")
     return argv + list(extra_args)

@@ -85,6 +85,9 @@ def change(**values: Any) -> dict[str, Any]:
         (change(duration_seconds="x"), "duration_seconds"),
         (change(layout=[]), "layout"),
         (change(schemas="shop"), "schemas"),
+        (change(selection=["shop"]), "selection"),
+        (change(selection={"tables": "shop.orders"}), "selection"),
+        (change(selection={"tables": [5]}), "selection"),
         (change(files=[]), "files is missing"),
         (change(files={"../x": {"size": 1, "sha256": DIGEST}}), "has the path '../x'"),
         (change(files={"/x": {"size": 1, "sha256": DIGEST}}), "has the path '/x'"),
@@ -109,6 +112,13 @@ def test_damaged_files(tmp_path: Path) -> None:
         with pytest.raises(MariabackupError, match="cannot be used") as caught:
             read_manifest(str(path))
         assert "move the manifest away" in caught.value.action
+
+
+def test_a_partial_backup_says_what_was_chosen() -> None:
+    found = parse_manifest(change(selection={"tables": ["shop.orders"]}))
+    assert found.partial
+    assert found.selection == {"tables": ["shop.orders"]}
+    assert not MANIFEST.partial
 
 
 def test_unknown_keys_are_left_for_later_releases() -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -75,6 +76,17 @@ def test_a_backup_from_the_future_is_wrong() -> None:
 def test_a_backup_that_cannot_be_read_is_none() -> None:
     damaged = Entry("20261122T110000Z-000000", "/r/x", None, "damaged")
     assert "hours old" in judge([entry(1, GIB), damaged], NOW, timedelta(hours=2), None)[0]
+
+
+def test_a_partial_backup_is_no_backup_of_the_server() -> None:
+    """It is neither fresh nor small: it is passed over."""
+    part = entry(12, GIB // 100)
+    assert part.head is not None
+    part = replace(part, head=replace(part.head, manifest=replace(part.head.manifest, selection={"tables": ["a.b"]})))
+    assert not part.whole
+    assert judge([part], NOW, timedelta(days=2), None) == ["There is no whole backup that can be used."]
+    assert judge([entry(1, GIB), entry(3, GIB), part], NOW, timedelta(days=2), 10) == []
+    assert "hours old" in judge([entry(1, GIB), part], NOW, timedelta(hours=2), None)[0]
 
 
 @pytest.mark.parametrize(

@@ -336,6 +336,20 @@ def test_listing_shows_chains(store: Store, tmp_path: Path) -> None:
     assert listed["problems"] == [f"{tmp_path}/{INSTANCE}/{manifest(3).id}: {missing}"]
 
 
+def test_a_partial_backup_is_never_the_newest(store: Store, tmp_path: Path) -> None:
+    whole, part = store(1), store(2, selection={"tables": ["shop.orders"]})
+    found = list(Repository(str(tmp_path)).entries(INSTANCE))
+    assert choose(found, "latest", None, "x").id == whole.name
+    assert choose(found, "latest", "2026-11-30", "x").id == whole.name
+    assert choose(found, part.name, None, "x").id == part.name
+    with pytest.raises(MariabackupError, match=r"it holds 1 \(1 of them partial, which only backup_id names\)"):
+        choose(found[1:], "latest", None, "x")
+    text = restore_text(manifest(2, selection={"tables": ["shop.orders"], "databases": ["a", "b"]}), "/r/db1/it's")
+    assert "databases          a, b" in text
+    assert "tables             shop.orders" in text
+    assert "cp -a '/r/db1/it'\"'\"'s/data' /var/tmp/export" in text
+
+
 def test_how_to_restore_by_hand() -> None:
     text = restore_text(manifest(5), "/srv/it's here/db1/x")
     script = commands(text)

@@ -423,3 +423,18 @@ def test_what_does_not_fit_its_base_stays_with_its_bases(
     for decision in decisions:
         if decision.id in odd:
             assert decision.reasons[0] == "odd: not restorable, remove it by hand"
+
+
+def test_partial_backups_take_no_place_of_a_whole_one() -> None:
+    """Each selection is a series: it has its own last one, and the newest restorable backup is a whole one."""
+    times = [NOW + timedelta(hours=number - 5) for number in range(5)]
+    series = ("", "orders", "", "orders", "log")
+    backups = [Stored(name, time, None, series=kind) for name, time, kind in zip("abcde", times, series)]
+    found = reasons(decide(backups, Rules(last=1), NOW))
+    assert found == {
+        "a": GOES,
+        "b": GOES,
+        "c": ("the last one", NEWEST),
+        "d": ("the last one of its selection",),
+        "e": ("the last one of its selection",),
+    }
