@@ -322,34 +322,16 @@ forbidden_options:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import login_spec, repository_spec, tool_spec
+from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import BACKUP_RULES, backup_spec
 from ansible_collections.dba.mariabackup.plugins.module_utils.task import run_job
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={
-            "target_dir": {"type": "path"},
-            **repository_spec(),
-            **tool_spec(),
-            **login_spec(),
-            "parallel": {"type": "int", "default": 1},
-            "throttle": {"type": "int", "default": 0},
-            "checksum": {"type": "str", "default": "sha256", "choices": ["sha256", "none"]},
-            "prepare": {"type": "bool", "default": False},
-            "use_memory": {"type": "str", "default": "auto"},
-            "galera_info": {"type": "bool", "default": False},
-            "slave_info": {"type": "bool", "default": False},
-            "safe_slave_backup": {"type": "bool", "default": False},
-            "safe_slave_backup_timeout": {"type": "int"},
-            "skip_if_newer_than": {"type": "int"},
-            "label": {"type": "str"},
-        },
+        argument_spec=backup_spec(),
         supports_check_mode=True,
-        required_one_of=[("target_dir", "repository")],
-        mutually_exclusive=[("target_dir", "repository")],
-        required_by={"safe_slave_backup_timeout": "safe_slave_backup", "instance": "repository"},
+        **BACKUP_RULES,
     )
     suffix = module.params["defaults_group_suffix"]
     run_job(module, "backup", "mariadb" + (suffix.replace(".", "@", 1) if suffix else ""))

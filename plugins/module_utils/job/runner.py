@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, dba.mariabackup contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The entry point of the runner file: ``job <directory>`` and ``repair <journal>``."""
+"""The entry point of the runner file: ``job <directory>``, ``repair <journal>`` and ``scheduled <description>``."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Any
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import give_up_spare, read_json, write_json
-from ansible_collections.dba.mariabackup.plugins.module_utils.job import registry
+from ansible_collections.dba.mariabackup.plugins.module_utils.job import registry, scheduled
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import OPERATIONS
-from ansible_collections.dba.mariabackup.plugins.module_utils.job.payload import JOB, REPAIR
+from ansible_collections.dba.mariabackup.plugins.module_utils.job.payload import JOB, REPAIR, SCHEDULED
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.repair import repair
 
 
@@ -72,5 +72,7 @@ def main(argv: list[str]) -> int:
         return run_job(argv[1])
     if len(argv) == 2 and argv[0] == REPAIR:
         return repair(argv[1])
-    sys.stderr.write(f"usage: RUNNER {JOB} DIRECTORY | {REPAIR} JOURNAL\n")
+    if len(argv) == 2 and argv[0] == SCHEDULED:
+        return scheduled.run(argv[1], run_job)
+    sys.stderr.write(f"usage: RUNNER {JOB} DIRECTORY | {REPAIR} JOURNAL | {SCHEDULED} DESCRIPTION\n")
     return 2

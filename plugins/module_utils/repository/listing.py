@@ -13,10 +13,14 @@ from typing import Any
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup import info
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository import outcomes
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.freshness import judge, parse_span
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.source import find, reading, request_of
+
+#: what there is to list for one directory
+NO_LIST: dict[str, Any] = {"backups": [], "instances": [], "violations": [], "scheduled_runs": []}
 
 
 def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
@@ -27,13 +31,14 @@ def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
     """
     request = request_of(params)
     if request is None:
-        return {**info.run(params, ctx), "backups": [], "instances": [], "violations": []}
+        return {**info.run(params, ctx), **NO_LIST}
     repository, instance = Repository(request["repository"]), request["instance"]
     entries = list(repository.entries(instance))
     listed = {
         "backups": _chains(entries),
         "instances": repository.instances(),
         "violations": _judge(entries, params, repository.directory(instance), ctx),
+        "scheduled_runs": outcomes.runs_of(ctx.state_dir, repository.root, instance),
     }
     if not entries or not (params["backup_id"] or params["before"] or params["verify"]):
         return {
