@@ -98,8 +98,9 @@ def test_through_the_role(server: Server, playbooks: Callable[[], Playbooks]) ->
     wait_for(lambda: len(seen.update(ids(server)) or seen) >= 4, "four backups", timeout=60)
     rare = {**one, "on_calendar": NEVER}
     changed = books.succeed("dba.mariabackup.schedule", **common, mariabackup_schedules=[rare])
-    assert changed.result("schedule")["actions"] == [
+    assert changed.result("schedule")["results"][0]["actions"] == [
         "write /etc/systemd/system/mariabackup-often.timer",
+        "reload systemd",
         "start mariabackup-often.timer",
     ]
     again = books.succeed("dba.mariabackup.schedule", **common, mariabackup_schedules=[rare])
@@ -255,6 +256,17 @@ def test_removal_ends_a_run(server: Server) -> None:
     done = install(server, "nightly", diff_mode=True)
     assert {name: done[name] for name in ("actions", "diff")} == {name: planned[name] for name in ("actions", "diff")}
     assert install(server, "nightly")["changed"] is False
+    # As a task leaves it that was killed before systemd knew of it; and somebody's own change.
+    server.run("touch -d 'next year' /etc/systemd/system/mariabackup-nightly.service")
+    assert install(server, "nightly")["actions"] == ["reload systemd"]
+    server.run(
+        "echo >> /etc/systemd/system/mariabackup-nightly.service; systemctl disable --now mariabackup-nightly.timer"
+    )
+    assert install(server, "nightly")["actions"] == [
+        "write /etc/systemd/system/mariabackup-nightly.service",
+        "reload systemd",
+        "start mariabackup-nightly.timer",
+    ]
     server.run("systemctl start --no-block mariabackup-nightly.service")
     # The tool is held where it is; systemd lets it go on when it ends it.
     wait_for(

@@ -51,6 +51,7 @@ class _Plan:
         files: text and mode of each file that is to be written, by path.
         gone: files that are to be removed.
         timer: whether the timer is to be started and enabled (state present), or stopped and disabled (state absent).
+        reload: whether systemd has to read the units again, also because a task that was killed had not come to it.
     """
 
     places: Places
@@ -58,11 +59,14 @@ class _Plan:
     files: dict[str, tuple[str, int]]
     gone: list[str]
     timer: bool
+    reload: bool = False
 
     @property
     def actions(self) -> list[str]:
         """The same in words."""
         words = [f"write {path}" for path in self.files]
+        if self.reload:
+            words.append("reload systemd")
         if self.timer:
             words.append(f"{'start' if self.present else 'stop'} {self.places.timer_unit}")
         return words + [f"remove {path}" for path in self.gone]
@@ -118,10 +122,10 @@ def _plan(params: Mapping[str, Any], command: Sequence[str]) -> _Plan:
         places.timer: (timer_text(params), 0o644),
     }
     files = {path: value for path, value in wanted.items() if not _is_so(path, *value)}
-    before, after = metrics_path(old) if old else None, metrics_path(describe(params))
-    gone = [before] if before and before != after and os.path.lexists(before) else []
+    gone = _moved(places, old, describe(params)) if old else []
     runs = state.get("ActiveState") == "active" and state.get("UnitFileState") == "enabled"
-    return _Plan(places, True, files, gone, places.timer in files or not runs)
+    reload = places.service in files or places.timer in files or state.get("NeedDaemonReload") == "yes"
+    return _Plan(places, True, files, gone, places.timer in files or not runs, reload)
 
 
 def _check_values(params: Mapping[str, Any]) -> None:
@@ -163,6 +167,12 @@ def _traces(places: Places, old: Mapping[str, Any] | None, params: Mapping[str, 
     return [path for path in found if path and os.path.lexists(path)]
 
 
+def _moved(places: Places, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return what lies where the schedule puts nothing any more."""
+    before, after = ((outcomes.path_of(each["state_dir"], places.name), metrics_path(each)) for each in (old, new))
+    return [path for path in before if path and path not in after and os.path.lexists(path)]
+
+
 def _is_so(path: str, text: str, mode: int) -> bool:
     try:
         status = os.stat(path, follow_symlinks=False)
@@ -172,8 +182,15 @@ def _is_so(path: str, text: str, mode: int) -> bool:
 
 
 def _timer_state(places: Places) -> dict[str, str]:
-    done = systemctl("show", places.timer_unit, "--property=ActiveState,UnitFileState")
-    return parse_show(done.out) if done.rc == 0 else {}
+    """Return what systemd knows of the timer, and whether it has read both units as they are."""
+    names = "ActiveState,UnitFileState,NeedDaemonReload"
+    timer, service = (
+        parse_show(systemctl("show", unit, f"--property={names}").out)
+        for unit in (places.timer_unit, places.service_unit)
+    )
+    if service.get("NeedDaemonReload") == "yes":
+        timer["NeedDaemonReload"] = "yes"
+    return timer
 
 
 def _systemctl(*args: str) -> None:
@@ -189,7 +206,7 @@ def _install(planned: _Plan) -> None:
     for path, (text, mode) in planned.files.items():
         write_atomic(path, text, mode)
     _unlink(planned.gone)
-    if places.service in planned.files or places.timer in planned.files:
+    if planned.reload:
         _systemctl("daemon-reload")
     if planned.timer:
         _systemctl("enable", "--quiet", places.timer_unit)
