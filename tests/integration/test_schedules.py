@@ -269,11 +269,8 @@ def test_removal_ends_a_run(server: Server) -> None:
     ]
     server.run("systemctl start --no-block mariabackup-nightly.service")
     # The tool is held where it is; systemd lets it go on when it ends it.
-    wait_for(
-        lambda: server.run(["pkill", "-STOP", "-x", "|".join(TOOL)], check=False).returncode == 0,
-        "the tool",
-        pause=0.002,
-    )
+    stop = ["pkill", "-STOP", "-f", "[m]ariadb-backup .*--target-dir="]
+    wait_for(lambda: server.run(stop, check=False).returncode == 0, "the tool runs", pause=0.002)
     planned = server.succeed("schedule", name="nightly", state="absent", check=True)
     server.run("systemctl is-active --quiet mariabackup-nightly.timer")
     removed = server.succeed("schedule", name="nightly", state="absent", diff_mode=True)
