@@ -77,3 +77,61 @@ def service_spec() -> Spec:
         "stop_timeout": {"type": "int"},
         "start_timeout": {"type": "int", "default": 600},
     }
+
+
+def backup_spec() -> Spec:
+    """Return the options of the module ``backup``; the module ``schedule`` takes them as well."""
+    return {
+        "target_dir": {"type": "path"},
+        **repository_spec(),
+        **tool_spec(),
+        **login_spec(),
+        "type": {"type": "str", "default": "full", "choices": ["full", "incremental", "auto"]},
+        "base": {"type": "str"},
+        "full_every": {"type": "str"},
+        "parallel": {"type": "int", "default": 1},
+        "throttle": {"type": "int", "default": 0},
+        "checksum": {"type": "str", "default": "sha256", "choices": ["sha256", "none"]},
+        "prepare": {"type": "bool", "default": False},
+        "use_memory": {"type": "str", "default": "auto"},
+        "galera_info": {"type": "bool", "default": False},
+        "slave_info": {"type": "bool", "default": False},
+        "safe_slave_backup": {"type": "bool", "default": False},
+        "safe_slave_backup_timeout": {"type": "int"},
+        "skip_if_newer_than": {"type": "int"},
+        "label": {"type": "str"},
+        "format": {"type": "str", "default": "directory", "choices": ["directory", "stream"]},
+        "compression": {"type": "str", "default": "none", "choices": ["none", "zstd", "lz4", "gzip"]},
+        "compression_level": {"type": "int"},
+        "compression_threads": {"type": "int"},
+        "encryption_recipients": {"type": "list", "elements": "str", "default": []},
+        "databases": {"type": "list", "elements": "str"},
+        "tables": {"type": "list", "elements": "str"},
+        "databases_exclude": {"type": "list", "elements": "str"},
+        "tables_exclude": {"type": "list", "elements": "str"},
+    }
+
+
+#: how the options of ``backup_spec`` go together, for AnsibleModule
+BACKUP_RULES: dict[str, Any] = {
+    "required_one_of": [("target_dir", "repository")],
+    "mutually_exclusive": [("target_dir", "repository")],
+    "required_by": {
+        "safe_slave_backup_timeout": "safe_slave_backup",
+        "instance": "repository",
+        "base": "repository",
+        "full_every": "repository",
+    },
+}
+
+
+def retention_spec() -> Spec:
+    """Return the rules of the module ``prune``; the module ``schedule`` takes them as well."""
+    return {
+        "keep_last": {"type": "int", "default": 0},
+        "keep_within": {"type": "str"},
+        "keep_daily": {"type": "int", "default": 0},
+        "keep_weekly": {"type": "int", "default": 0},
+        "keep_monthly": {"type": "int", "default": 0},
+        "keep_yearly": {"type": "int", "default": 0},
+    }

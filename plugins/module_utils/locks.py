@@ -11,9 +11,15 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from contextvars import ContextVar
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import make_private_dirs, path_key
+
+# How many seconds ``exclusive`` waits for a lock that somebody else has. A task that a person runs is refused at once; a run
+# by schedule that meets one waits for its end, because nobody is there to run it again.
+PATIENCE: ContextVar[float] = ContextVar("patience", default=0.0)
+_LOOK_AGAIN_SECONDS = 0.5
 
 
 def lock_path(state_dir: str, path: str) -> str:
@@ -37,7 +43,7 @@ def _refusal(fd: int, path: str, operation: str) -> MariabackupError:
 
 @contextlib.contextmanager
 def exclusive(state_dir: str, path: str, operation: str) -> Iterator[None]:
-    """Hold the lock of ``path`` for ``operation`` ("backup", "restore"); refuse at once when somebody has it.
+    """Hold the lock of ``path`` for ``operation`` ("backup", "restore"); refuse when somebody has it, at once without ``PATIENCE``.
 
     Raises:
         MariabackupError: names the holder's operation, process and start.
@@ -46,10 +52,15 @@ def exclusive(state_dir: str, path: str, operation: str) -> Iterator[None]:
     make_private_dirs(os.path.dirname(name))
     fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise _refusal(fd, path, operation) from None
+        deadline = time.monotonic() + PATIENCE.get()
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise _refusal(fd, path, operation) from None
+            time.sleep(_LOOK_AGAIN_SECONDS)
         holder = {"operation": operation, "pid": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
         os.ftruncate(fd, 0)
         os.pwrite(fd, json.dumps(holder).encode(), 0)

@@ -9,6 +9,7 @@ import os
 import tempfile
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ansible_collections.dba.mariabackup.plugins.module_utils import argspec
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import parse_size
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
@@ -63,6 +64,33 @@ def read_size(module: AnsibleModule, option: str) -> None:
         module.fail_json(
             msg=f"{option} is {value}, which is not a size. Write a number of bytes, or a size such as 100M."
         )
+
+
+def read_backup_options(module: AnsibleModule, option: str) -> None:
+    """Make of the dictionary in ``option`` all the options of the module ``backup`` that the module itself lacks.
+
+    They are checked together with those that it has, by the specification of ``backup``.
+    """
+    from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+    given = module.params[option] or {}
+    own = {name: module.params[name] for name in argspec.backup_spec() if name in module.params}
+    twice = sorted(set(given) & set(own))
+    if twice:
+        module.fail_json(
+            msg=f"{option} has {', '.join(twice)}, which are options of this module. Set them beside {option}."
+        )
+    values = {name: value for name, value in {**own, **given}.items() if value is not None}
+    result = ArgumentSpecValidator(argspec.backup_spec(), **argspec.BACKUP_RULES).validate(values)
+    if result.unsupported_parameters:
+        unknown = ", ".join(sorted(map(str, result.unsupported_parameters)))
+        module.fail_json(
+            msg=f"{option} has {unknown}, which the module backup does not know. ansible-doc shows its options."
+        )
+    if result.error_messages:
+        module.fail_json(msg=f"{option}: {'; '.join(result.error_messages)}")
+    full = result.validated_parameters
+    module.params[option] = {name: value for name, value in full.items() if name not in own}
 
 
 def run_job(module: AnsibleModule, operation: str, instance: str) -> NoReturn:

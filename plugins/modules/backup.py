@@ -440,51 +440,16 @@ forbidden_options:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import login_spec, repository_spec, tool_spec
+from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import BACKUP_RULES, backup_spec
 from ansible_collections.dba.mariabackup.plugins.module_utils.task import run_job
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={
-            "target_dir": {"type": "path"},
-            **repository_spec(),
-            **tool_spec(),
-            **login_spec(),
-            "type": {"type": "str", "default": "full", "choices": ["full", "incremental", "auto"]},
-            "base": {"type": "str"},
-            "full_every": {"type": "str"},
-            "parallel": {"type": "int", "default": 1},
-            "throttle": {"type": "int", "default": 0},
-            "checksum": {"type": "str", "default": "sha256", "choices": ["sha256", "none"]},
-            "prepare": {"type": "bool", "default": False},
-            "use_memory": {"type": "str", "default": "auto"},
-            "galera_info": {"type": "bool", "default": False},
-            "slave_info": {"type": "bool", "default": False},
-            "safe_slave_backup": {"type": "bool", "default": False},
-            "safe_slave_backup_timeout": {"type": "int"},
-            "skip_if_newer_than": {"type": "int"},
-            "label": {"type": "str"},
-            "format": {"type": "str", "default": "directory", "choices": ["directory", "stream"]},
-            "compression": {"type": "str", "default": "none", "choices": ["none", "zstd", "lz4", "gzip"]},
-            "compression_level": {"type": "int"},
-            "compression_threads": {"type": "int"},
-            "encryption_recipients": {"type": "list", "elements": "str", "default": []},
-            "databases": {"type": "list", "elements": "str"},
-            "tables": {"type": "list", "elements": "str"},
-            "databases_exclude": {"type": "list", "elements": "str"},
-            "tables_exclude": {"type": "list", "elements": "str"},
-        },
+        argument_spec=backup_spec(),
         supports_check_mode=True,
-        required_one_of=[("target_dir", "repository")],
-        mutually_exclusive=[("target_dir", "repository")],
-        required_by={
-            "safe_slave_backup_timeout": "safe_slave_backup",
-            "instance": "repository",
-            "base": "repository",
-            "full_every": "repository",
-        },
+        **BACKUP_RULES,
     )
     suffix = module.params["defaults_group_suffix"]
     run_job(module, "backup", "mariadb" + (suffix.replace(".", "@", 1) if suffix else ""))

@@ -14,7 +14,7 @@ description:
   - Lists the backups of an instance in a repository from their manifests.
   - Reads one backup, in a repository or in a directory, made by this collection or by hand, prepared or not, and proves it from
     what lies on the disk, the metadata files, the redo log, the tables' files and, where there is one, the manifest.
-  - It never changes anything.
+  - Without O(adopt) it never changes anything, and with it never the backup.
 extends_documentation_fragment:
   - dba.mariabackup.attributes
   - dba.mariabackup.attributes.actiongroup
@@ -24,9 +24,9 @@ attributes:
   check_mode:
     support: full
   diff_mode:
-    support: none
+    support: full
     details:
-      - It changes nothing.
+      - Without O(adopt) there is nothing to show.
   idempotent:
     support: full
 options:
@@ -53,8 +53,29 @@ options:
     type: str
     default: fail
     choices: [fail, warn]
+  adopt:
+    description:
+      - Gives the full backup in O(target_dir), which was made by hand, its manifest, C(<target_dir>.manifest.json), after it has
+        been proven. From then on it is checked like one that this collection took.
+      - A backup that has a manifest is left as it is. One that cannot be restored is refused.
+      - The manifest says what the tool's info file says. The times in there have no zone, so they are taken for those of this
+        host. The host that the backup comes from is not in there.
+    type: bool
+    default: false
+  checksum:
+    description:
+      - Whether the manifest that O(adopt) writes gets a checksum of every file.
+    type: str
+    default: sha256
+    choices: [sha256, none]
+  state_dir:
+    description:
+      - Where jobs, locks and the results of scheduled runs are kept.
+    type: path
+    default: /var/lib/mariabackup
 seealso:
   - module: dba.mariabackup.backup
+  - module: dba.mariabackup.schedule
 author:
   - dba.mariabackup contributors (!UNKNOWN)
 """
@@ -88,6 +109,11 @@ EXAMPLES = r"""
     repository: /srv/repository
     max_age: 26h
     size_drift: 50
+
+- name: Take over a backup that was made with the plain tool
+  dba.mariabackup.backup_info:
+    target_dir: /srv/backup/by-hand
+    adopt: true
 """
 
 RETURN = r"""
@@ -162,6 +188,46 @@ violations:
   type: list
   elements: str
   sample: []
+scheduled_runs:
+  description:
+    - The last run of each schedule of the host that backs up the instance into O(repository), however it ended; see
+      M(dba.mariabackup.schedule).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    schedule:
+      description: Its name.
+      type: str
+    started:
+      description: When it began, UTC.
+      type: str
+    ended:
+      description: When it ended, UTC; none for one that still runs, or was killed.
+      type: str
+    ok:
+      description: Whether all its steps ended well; none as long as it has not ended.
+      type: bool
+    failed_phase:
+      description: The phase in which it failed.
+      type: str
+    error:
+      description: Why it failed, and what to do next.
+      type: str
+    log_path:
+      description: The log of its last job.
+      type: str
+    backup_id:
+      description: The backup that it took.
+      type: str
+    last_backup_id:
+      description: The last backup that the schedule took, in that run or in one before it.
+      type: str
+  sample:
+    - schedule: nightly
+      started: "2026-11-22T02:30:00Z"
+      ended: "2026-11-22T02:30:41Z"
+      ok: true
 instances:
   description: The instances that have backups in O(repository).
   returned: success
@@ -279,6 +345,11 @@ backup:
     path: /srv/backup/monday
     type: full
     prepared: false
+log_path:
+  description: The log of the job on the host.
+  returned: with O(adopt), when the job has begun
+  type: str
+  sample: /var/lib/mariabackup/jobs/20261122T101500Z-1f2e3d/log
 failed_phase:
   description: The phase in which it failed.
   returned: failure
@@ -301,13 +372,13 @@ cmd:
   elements: str
   sample: [/usr/bin/rclone, lsjson]
 rc:
-  description: The return code of RV(cmd).
-  returned: failure, when a program failed
+  description: The return code of RV(cmd), or 128 and the number of the signal that stopped the job.
+  returned: failure, when a program failed, or the job was stopped
   type: int
   sample: 1
 log_tail:
-  description: The last lines of what it said.
-  returned: failure, when a program failed
+  description: The last lines of what it said, or of the job's log.
+  returned: failure, when a program failed, or the job was killed
   type: list
   elements: str
   sample: ["Failed to lsjson"]
@@ -317,7 +388,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import SOURCE_RULES, repository_spec, source_spec
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import READINGS
-from ansible_collections.dba.mariabackup.plugins.module_utils.task import run_here
+from ansible_collections.dba.mariabackup.plugins.module_utils.task import run_here, run_job
 
 
 def main() -> None:
@@ -330,12 +401,18 @@ def main() -> None:
             "max_age": {"type": "str"},
             "size_drift": {"type": "int"},
             "violation": {"type": "str", "default": "fail", "choices": ["fail", "warn"]},
+            "adopt": {"type": "bool", "default": False},
+            "checksum": {"type": "str", "default": "sha256", "choices": ["sha256", "none"]},
+            "state_dir": {"type": "path", "default": "/var/lib/mariabackup"},
         },
         supports_check_mode=True,
         required_one_of=SOURCE_RULES["required_one_of"],
         mutually_exclusive=SOURCE_RULES["mutually_exclusive"],
         required_by={**SOURCE_RULES["required_by"], "max_age": "repository", "size_drift": "repository"},
+        required_if=[("adopt", True, ["target_dir"])],
     )
+    if module.params["adopt"]:
+        run_job(module, "adopt", "adopt")
     run_here(module, READINGS["backup_info"])
 
 

@@ -198,6 +198,7 @@ log_tail:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import retention_spec
 from ansible_collections.dba.mariabackup.plugins.module_utils.task import run_job
 
 
@@ -208,12 +209,7 @@ def main() -> None:
             "repository": {"type": "path", "required": True},
             "rclone_config": {"type": "path"},
             "instance": {"type": "str"},
-            "keep_last": {"type": "int", "default": 0},
-            "keep_within": {"type": "str"},
-            "keep_daily": {"type": "int", "default": 0},
-            "keep_weekly": {"type": "int", "default": 0},
-            "keep_monthly": {"type": "int", "default": 0},
-            "keep_yearly": {"type": "int", "default": 0},
+            **retention_spec(),
             "state_dir": {"type": "path", "default": "/var/lib/mariabackup"},
         },
         supports_check_mode=True,

@@ -18,7 +18,10 @@ from tests.integration.harness.server import Server, show
 
 Task = dict[str, Any]
 # Each one builds on those before it.
-ORDER = ("backup_account", "backup", "import_tables", "backup_info", "prune", "prepare", "restore", "previous_datadir")
+ORDER = (
+    "backup_account", "backup", "import_tables", "backup_info", "copy_backup", "prune", "schedule", "prepare", "restore",
+    "previous_datadir"
+)  # fmt: skip
 UNDECIDED: Task = {
     "dba.mariabackup.restore": {
         "target_dir": "/srv/backup/tuesday",
@@ -36,6 +39,9 @@ def _shell(script: str) -> Task:
 
 BEFORE: dict[str, Task] = {
     "Take a full backup with the account of the install role": _shell("rm -r /srv/backup/monday*"),
+    "Take over a backup that was made with the plain tool": _shell(
+        "mariadb-backup --backup --user=root --target-dir=/srv/backup/by-hand"
+    ),
     "Restore onto a new server, whose datadir has to be empty": _shell(
         "systemctl stop mariadb.socket mariadb-extra.socket mariadb && find /var/lib/mysql -mindepth 1 -delete"
     ),

@@ -16,7 +16,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "ansible_collections.dba.mariabackup.plugins"
-ROLES = ["install", "backup", "restore"]
+ROLES = ["install", "backup", "restore", "schedule"]
 ACCOUNT = {"name": "account_name", "host": "account_host", "password": "account_password"}
 # The backup account logs in where the administrator does, with its own name and password.
 OF_THE_ADMINISTRATOR = {"login_user", "login_password", "config_file"}
@@ -25,6 +25,13 @@ CALLS = [
     ("install", "account", "backup_account", ACCOUNT, {"create"}),
     ("backup", "main", "backup", {}, OF_THE_ADMINISTRATOR),
     ("restore", "main", "restore", {}, set[str]()),
+    (
+        "schedule",
+        "main",
+        "schedule",
+        {},
+        {"name", "state", "on_calendar", *OF_THE_ADMINISTRATOR},
+    ),
 ]
 
 
@@ -90,6 +97,19 @@ def test_every_option_of_the_module_is_a_variable(
         assert variable in call[name], f"{module}: {name} is not set from {variable}"
         expected, found = facts(options[name]), facts(variables[variable])
         assert found == expected, variable
+
+
+def test_a_schedule_takes_the_options_of_its_module() -> None:
+    options = module_options("schedule")
+    entry = spec("schedule")["mariabackup_schedules"]["options"]
+    variables = spec("schedule")
+    for name, option in entry.items():
+        module_name = "config_file" if name == "credentials_file" else name
+        expected = {**facts(options[module_name]), "default": None}
+        assert facts(option) == expected, name
+        # Whatever one schedule can say can be said for all of them.
+        if name not in {"name", "state", "on_calendar"}:
+            assert {**facts(variables[f"mariabackup_{name}"]), "default": None} == expected, name
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup import prepare_task, take
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup import adopt, prepare_task, take
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import IGNORED_DIRECTORIES
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.selection import Selection
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_plan import ServerKnowledge
@@ -17,7 +17,14 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.context import Con
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.place import copy_tree
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.timeline import timeline_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.repository import listing, prune_task, source, taking
+from ansible_collections.dba.mariabackup.plugins.module_utils.job import schedule_task
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository import (
+    copying,
+    listing,
+    prune_task,
+    source,
+    taking,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore import outset, previous, transaction
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.facts import read_facts, read_lsn
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.greeting import socket_path
@@ -136,22 +143,56 @@ def _plan_prepare(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
     return _with_diff({**planned, "prepared": True}, _before_prepare(params))
 
 
+def _adopt(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
+    # Alone: nobody prepares it in place, or moves its files, while they are read.
+    with source.reading(params["target_dir"], alone=True):
+        return {**adopt.run(params, ctx), **listing.NO_LIST, "log_path": ctx.log_path}
+
+
+def _plan_adopt(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
+    return {**adopt.check(params, ctx), **listing.NO_LIST}
+
+
+def _copy_second(
+    source: str, target: str, checksums: Mapping[str, str] | None, on_bytes: Callable[[int], None]
+) -> None:
+    # Never a reflink: a second copy that shares the blocks of the first is lost with them.
+    copy_tree(
+        source,
+        target,
+        method="copy",
+        checksums=checksums,
+        skip=IGNORED_DIRECTORIES.__contains__,
+        on_bytes=on_bytes,
+    )
+
+
+def _copy_to_repository(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
+    return copying.run(params, ctx, copy_tree=_copy_second)
+
+
 OPERATIONS: dict[str, Operation] = {
+    "adopt": _adopt,
     "backup": _backup,
     "import_tables": import_tables.run,
+    "copy_backup": _copy_to_repository,
     "prepare": _prepare,
     "previous_datadir": previous.run,
     "prune": prune_task.run,
     "restore": transaction.run,
+    "schedule": schedule_task.run,
 }
 
 PLANS: dict[str, Operation] = {
+    "adopt": _plan_adopt,
     "backup": _plan_backup,
     "import_tables": import_tables.check,
+    "copy_backup": copying.check,
     "prepare": _plan_prepare,
     "previous_datadir": previous.check,
     "prune": prune_task.check,
     "restore": outset.check,
+    "schedule": schedule_task.check,
 }
 
 READINGS: dict[str, Operation] = {"backup_info": listing.run}

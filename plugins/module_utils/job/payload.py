@@ -22,10 +22,11 @@ import zipfile
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import fsync_path, make_private_dirs
 
-# The runner's two commands.
+# The runner's commands.
 JOB = "job"
 REPAIR = "repair"
 WALK = "walk"
+SCHEDULED = "scheduled"
 
 # PEP 552: the code's hash is in the file, and nobody has to compare it, because the two lie in one archive.
 _UNCHECKED_HASH = (1).to_bytes(4, "little")
@@ -79,14 +80,18 @@ def _compiled(name: str, source: bytes) -> bytes:
     return importlib.util.MAGIC_NUMBER + _UNCHECKED_HASH + importlib.util.source_hash(source) + marshal.dumps(code)
 
 
-def install_runner(state_dir: str) -> str:
-    """Write the runner of this version under ``state_dir`` when it is not there yet, and return its path."""
-    files = _with_packages(_source_files())
+def _runner_path(state_dir: str, files: dict[str, bytes]) -> str:
     digest = hashlib.sha256(importlib.util.MAGIC_NUMBER)
     for name in sorted(files):
         digest.update(name.encode() + b"\0" + files[name] + b"\0")
-    directory = os.path.join(state_dir, "runner")
-    path = os.path.join(directory, digest.hexdigest()[:16] + ".pyz")
+    return os.path.join(state_dir, "runner", digest.hexdigest()[:16] + ".pyz")
+
+
+def install_runner(state_dir: str) -> str:
+    """Write the runner of this version under ``state_dir`` when it is not there yet, and return its path."""
+    files = _with_packages(_source_files())
+    path = _runner_path(state_dir, files)
+    directory = os.path.dirname(path)
     if os.path.exists(path):
         return path
     make_private_dirs(directory)
@@ -104,4 +109,13 @@ def install_runner(state_dir: str) -> str:
 
 def runner_command(state_dir: str) -> list[str]:
     """Return the start of a command line that runs this version of the code."""
-    return [sys.executable or "/usr/bin/python3", "-I", install_runner(state_dir)]
+    return _command(install_runner(state_dir))
+
+
+def planned_command(state_dir: str) -> list[str]:
+    """Return what ``runner_command`` would return, and write nothing (check mode)."""
+    return _command(_runner_path(state_dir, _with_packages(_source_files())))
+
+
+def _command(path: str) -> list[str]:
+    return [sys.executable or "/usr/bin/python3", "-I", path]

@@ -1,7 +1,10 @@
 # Copyright: (c) 2026, dba.mariabackup contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The entry point of the runner file: ``job <directory>``, ``repair <journal>`` and ``walk <report>`` (inside of a pipe)."""
+"""The entry point of the runner file: ``job <directory>``, ``repair <journal>``, ``scheduled <description>`` and ``walk <report>``.
+
+The last one stands in the pipe of a stream.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,9 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata im
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import give_up_spare, read_json, write_json
-from ansible_collections.dba.mariabackup.plugins.module_utils.job import registry
+from ansible_collections.dba.mariabackup.plugins.module_utils.job import registry, scheduled
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import OPERATIONS
-from ansible_collections.dba.mariabackup.plugins.module_utils.job.payload import JOB, REPAIR, WALK
+from ansible_collections.dba.mariabackup.plugins.module_utils.job.payload import JOB, REPAIR, SCHEDULED, WALK
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.repair import repair
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream import walk
 
@@ -74,7 +77,11 @@ def main(argv: list[str]) -> int:
         return run_job(argv[1])
     if len(argv) == 2 and argv[0] == REPAIR:
         return repair(argv[1])
+    if len(argv) == 2 and argv[0] == SCHEDULED:
+        return scheduled.run(argv[1], run_job)
     if len(argv) == 2 and argv[0] == WALK:
         return walk.main(argv[1], METADATA_FILES)
-    sys.stderr.write(f"usage: RUNNER {JOB} DIRECTORY | {REPAIR} JOURNAL | {WALK} REPORT < STREAM > STREAM\n")
+    sys.stderr.write(
+        f"usage: RUNNER {JOB} DIRECTORY | {REPAIR} JOURNAL | {SCHEDULED} DESCRIPTION | {WALK} REPORT < STREAM > STREAM\n"
+    )
     return 2

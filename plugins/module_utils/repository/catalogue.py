@@ -75,6 +75,31 @@ def read_entry(path: str) -> Entry | None:
     return Entry(name, path, head)
 
 
+def chain_of(directory: str, backup_id: str) -> list[Entry]:
+    """Return what a restore of a backup needs, from the full one on; no other manifest is read.
+
+    Args:
+        directory: that of the instance.
+        backup_id: the backup's id.
+
+    Raises:
+        MariabackupError: one of them is missing, or its manifest cannot be used.
+    """
+    chain: list[Entry] = []
+    link: str | None = backup_id
+    while link is not None:
+        entry = read_entry(os.path.join(directory, link))
+        if entry is None or entry.head is None or any(entry.id == known.id for known in chain):
+            problem = (entry.problem or "Its bases form a loop.") if entry else "It is missing."
+            raise MariabackupError(
+                f"The backup {link} in {directory}, which {backup_id} needs, cannot be used. {problem}",
+                "Use another backup.",
+            )
+        chain.insert(0, entry)
+        link = entry.head.manifest.base_id
+    return chain
+
+
 def parse_time(text: str) -> datetime:
     """Return an ISO 8601 time as an aware one; without a zone it is UTC.
 

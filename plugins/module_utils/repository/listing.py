@@ -14,6 +14,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup import info
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.chain import INCREMENTAL
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository import outcomes
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.access import open_repository
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.basis import (
     links_of,
@@ -22,6 +23,9 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.repository.basis i
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.freshness import judge, parse_span
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.source import find, reading, request_of
+
+#: what there is to list for one directory
+NO_LIST: dict[str, Any] = {"backups": [], "instances": [], "violations": [], "scheduled_runs": []}
 
 
 def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
@@ -32,7 +36,7 @@ def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
     """
     request = request_of(params)
     if request is None:
-        return {**info.run(params, ctx), "backups": [], "instances": [], "violations": []}
+        return {**info.run(params, ctx), **NO_LIST}
     repository, instance = open_repository(params, ctx), request["instance"]
     entries = list(repository.entries(instance))
     problems = problems_of(entries)
@@ -41,6 +45,7 @@ def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
         "backups": _chains(entries, problems),
         "instances": repository.instances(),
         "violations": _judge(sound, params, repository.place(instance), ctx),
+        "scheduled_runs": outcomes.runs_of(ctx.state_dir, repository.place(), instance),
     }
     if not entries or not (params["backup_id"] or params["before"] or params["verify"]):
         return {

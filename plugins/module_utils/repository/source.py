@@ -18,7 +18,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.repository.access 
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.basis import links_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry, choose, read_entry
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository, instance_of
-from ansible_collections.dba.mariabackup.plugins.module_utils.stream.rclone import is_remote
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream.rclone import repository_name
 
 
 def request_of(params: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -34,9 +34,7 @@ def request_of(params: Mapping[str, Any]) -> dict[str, Any] | None:
     if not params.get("repository"):
         return None
     return {
-        "repository": params["repository"]
-        if is_remote(params["repository"])
-        else os.path.abspath(params["repository"]),
+        "repository": repository_name(params["repository"]),
         "instance": instance_of(params),
         "backup_id": params.get("backup_id") or "latest",
         "before": params.get("before"),

@@ -59,6 +59,11 @@ def is_remote(repository: str) -> bool:
     return bool(_REMOTE.fullmatch(repository))
 
 
+def repository_name(repository: str) -> str:
+    """Return a repository's name as it is compared: a remote as it is written, a directory by its absolute path."""
+    return repository if is_remote(repository) else os.path.abspath(repository)
+
+
 def part_size(expected_bytes: int) -> int:
     """Return how large the parts of an upload have to be, in bytes, so that a stream of that length fits into their number.
 

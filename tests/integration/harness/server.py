@@ -55,6 +55,7 @@ rsync -a --delete {tools}/pristine/root/ /root/
 changed=$changed$(ls -A /run/systemd/system /run/systemd/system.control /run/systemd/transient 2>/dev/null || true)
 rm -rf /run/systemd/system/* /run/systemd/system.control/* /run/systemd/transient/* /run/mysqld/*
 rm -rf /var/lib/mysql* /var/lib/.mysql* /var/lib/mariabackup* /srv/* /var/tmp/test-* /tmp/test-* {tools}/args-*
+rm -rf /var/lib/systemd/timers/stamp-mariabackup-* /var/lib/prometheus
 for hidden in {tools}/hidden/*; do [ -e "$hidden" ] && mv "$hidden" /usr/bin/; done
 for place in /mnt/*; do mountpoint -q "$place" || rm -rf "$place"; done
 [ -z "$changed" ] || systemctl daemon-reload
