@@ -5,13 +5,20 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.integration.harness.backups import raw_backup
-from tests.integration.harness.faults import clear_breakpoints, kill_runner, set_breakpoint, wait_stopped
+from tests.integration.harness.faults import (
+    clear_breakpoints,
+    kill_runner,
+    proceed,
+    set_breakpoint,
+    wait_stopped,
+)
 from tests.integration.harness.layouts import LAYOUTS
 from tests.integration.harness.server import STATE_DIR, Server, assert_same, show, wait_for
 
@@ -215,8 +222,8 @@ def test_old_tables_are_kept_and_orphans_are_counted(server: Server) -> None:
     _assert_no_traces(server)
 
 
-POINTS = ("import-staged", "import-exported", "import-each", "import-proven", "import-swap", "import-swapped", "import-freed",
-          "import-keyed")  # fmt: skip
+POINTS = ("import-staged", "import-judged", "import-exported", "import-each", "import-proven", "import-swap", "import-swapped",
+          "import-freed", "import-keyed")  # fmt: skip
 
 
 @pytest.mark.suites("trixie")
@@ -318,3 +325,27 @@ def test_import_of_an_encrypted_table(server: Server) -> None:
     ]
     assert len(names) == len(tables)
     assert {name: after["tables"][name] for name in names} == {name: before["tables"][name] for name in names}
+
+
+@pytest.mark.suites("trixie")
+@pytest.mark.parametrize("victim", ["scratch", "runner"])
+def test_programs_that_are_killed(server: Server, victim: str) -> None:
+    """The scratch server is killed, or the job is asked to stop: it says so, nothing is left, and nothing was changed."""
+    server.succeed("backup", target_dir=MONDAY)
+    options: dict[str, Any] = {"target_dir": MONDAY, "existing": "replace", "tables": ["dba_innodb.part_hash"]}
+    set_breakpoint(server, "import-judged" if victim == "scratch" else "import-proven")
+    running = server.start_module("import_tables", **options)
+    wait_stopped(server, running)
+    clear_breakpoints(server)
+    if victim == "scratch":
+        server.run("pkill -KILL -f '[s]cratch.cnf'")
+    else:
+        kill_runner(server, signal.SIGTERM)
+    proceed(server)
+    result = running.result()
+    assert victim == "runner" or "prepared copy has ended, return code -9" in result["msg"], show(result)
+    assert result["failed"]
+    assert result["tables"] == []
+    _assert_no_traces(server)
+    _import(server, "dba_innodb.part_hash", existing="replace")
+    _assert_data(server)

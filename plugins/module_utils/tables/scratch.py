@@ -26,6 +26,8 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.tool.run import st
 
 OPTION_FILE = ".mariabackup-scratch.cnf"
 _LONGEST_SOCKET = 100
+# The server has gone away, or was lost during a query.
+_LOST = (2006, 2013)
 # By these the files were written.
 _LAYOUT = ("innodb_page_size", "innodb_data_file_path")
 _LOOSE = ("innodb_undo_tablespaces", "innodb_checksum_algorithm", "innodb_compression_algorithm")
@@ -163,6 +165,19 @@ def scratch_server(
         for statement in statements:
             query(connection, statement)
         yield Scratch(process, connection)
+    except MariabackupError as error:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=1 if error.details.get("errno") in _LOST else 0)
+        if process.returncode is None or error.details.get("errno") not in _LOST:
+            raise
+        raise MariabackupError(
+            f"The server that was started on the prepared copy has ended, return code {process.returncode}. {error.cause}",
+            "Read its messages below; the kernel's log tells whether it ran out of memory. The server in service has not"
+            " been touched.",
+            cmd=argv,
+            rc=process.returncode,
+            log_tail=_tail(log),
+        ) from error
     finally:
         if process.poll() is None:
             process.kill()

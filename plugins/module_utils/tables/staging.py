@@ -204,6 +204,7 @@ def export(
                 "Correct tables. The server in service has not been touched.",
             )
         judge()
+        ctx.point("import-judged")
         for item in items:
             item.checksum = fingerprint(scratch.connection, item.table)
         for item in items:
