@@ -116,13 +116,14 @@ def _steps(description: Mapping[str, Any], outcome: dict[str, Any], run_job: Cal
 
 
 def _describe(params: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
-    chain = chain_of(Repository(params["repository"]).directory(instance_of(params)), result["id"])
-    return {
-        "id": result["id"],
-        "finished": f"{chain[-1].time:%Y-%m-%dT%H:%M:%SZ}",
-        "chain_length": len(chain),
-        **{name: result.get(name) for name in ("size_bytes", "stored_bytes", "duration_seconds")},
-    }
+    numbers = {name: result.get(name) for name in ("size_bytes", "stored_bytes", "duration_seconds")}
+    described = {"id": result["id"], "finished": outcomes.now(), "chain_length": None, **numbers}
+    try:
+        chain = chain_of(Repository(params["repository"]).directory(instance_of(params)), result["id"])
+    except MariabackupError:
+        # The backup is proven; that its length of chain is not known fails nothing.
+        return described
+    return {**described, "finished": f"{chain[-1].time:%Y-%m-%dT%H:%M:%SZ}", "chain_length": len(chain)}
 
 
 def _said(operation: str, result: Mapping[str, Any]) -> str:
