@@ -119,14 +119,15 @@ def _steps(description: Mapping[str, Any], outcome: dict[str, Any], run_job: Cal
 
 
 def _describe(params: Mapping[str, Any], result: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
-    # Of remote storage the mirror is read, which the backup has brought up to date.
-    chain = chain_of(open_repository(params, ctx).directory(instance_of(params)), result["id"])
-    return {
-        "id": result["id"],
-        "finished": f"{chain[-1].time:%Y-%m-%dT%H:%M:%SZ}",
-        "chain_length": len(chain),
-        **{name: result.get(name) for name in ("size_bytes", "stored_bytes", "duration_seconds")},
-    }
+    numbers = {name: result.get(name) for name in ("size_bytes", "stored_bytes", "duration_seconds")}
+    described = {"id": result["id"], "finished": outcomes.now(), "chain_length": None, **numbers}
+    try:
+        # Of remote storage the mirror is read, which the backup has brought up to date.
+        chain = chain_of(open_repository(params, ctx).directory(instance_of(params)), result["id"])
+    except MariabackupError:
+        # The backup is proven; that its length of chain is not known fails nothing.
+        return described
+    return {**described, "finished": f"{chain[-1].time:%Y-%m-%dT%H:%M:%SZ}", "chain_length": len(chain)}
 
 
 def _said(operation: str, result: Mapping[str, Any]) -> str:

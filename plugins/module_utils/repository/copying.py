@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The operation ``copy_backup``: a backup, with its chain, in another repository, and checked there.
 
-What a backup consists of, and how its files get there, is in the three functions at the end.
+What a backup consists of, and how its files get there, is in the functions from ``_has_data`` on.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory i
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
     DATA,
     MANIFEST,
-    METADATA,
+    FileEntry,
     Manifest,
     read_manifest,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import compare_files
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.redo import Problem
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.space import Estimate, check_space
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.stream_inventory import inventory_of_stream
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.workplace import Workplace
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import sync_file_system
@@ -142,30 +142,23 @@ def _is_there(entry: Entry, path: str) -> bool:
     action = "Look at it with backup_info; remove it, or choose another repository."
     if _text(entry.path, MANIFEST) != _text(path, MANIFEST):
         raise MariabackupError(f"Another backup has this id already: {path}.", action)
-    problems = _problems(there, _manifest(there))
-    if problems:
-        texts = [problem.text for problem in problems]
+    texts = [problem.text for problem in _problems(there)]
+    sizes = _beside(path)
+    texts += [f"{name} is missing or cut." for name, size in _beside(entry.path).items() if sizes.get(name) != size]
+    if texts:
         raise MariabackupError(f"The backup {path} is damaged: {texts[0]}", action, details={"problems": texts[:200]})
     return True
 
 
-def _problems(entry: Entry, manifest: Manifest) -> list[Problem]:
-    """Return what a look at names and sizes finds wrong with a backup."""
-    if manifest.stream is not None:
-        return inventory_of_stream(entry.data, manifest.stream, manifest)[1]
-    return compare_files(manifest, take_inventory(entry.data).files)
-
-
 def _check_space(planned: _Plan) -> None:
     if planned.missing:
-        inventories = [take_inventory(entry.data) for entry in planned.missing]
-        streams = [_manifest(entry).stream for entry in planned.missing]
+        inventories = [take_inventory(os.path.join(entry.path, DATA)) for entry in planned.missing if _has_data(entry)]
+        others = [size for entry in planned.missing for size in _beside(entry.path).values()]
         needed = Estimate(
-            sum(inventory.stored_bytes for inventory in inventories)
-            + sum(one.size for one in streams if one is not None),
-            sum(len(inventory.files) + len(inventory.schemas) + 16 for inventory in inventories),
+            sum(inventory.stored_bytes for inventory in inventories) + sum(others),
+            sum(len(inventory.files) + len(inventory.schemas) for inventory in inventories) + len(others) + 16,
         )
-        place = planned.target.workplace(planned.instance, planned.missing[0].id)
+        place = Workplace(os.path.join(planned.place, planned.missing[0].id), DATA)
         check_space(place.file_system, needed, "the copy")
 
 
@@ -193,13 +186,13 @@ def _result(planned: _Plan, copied: list[Entry]) -> dict[str, Any]:
 def _copy(entry: Entry, planned: _Plan, ctx: Context, copy_tree: CopyTree) -> None:
     """Copy one backup beside its place, check it there, and let it appear in one step."""
     manifest = _manifest(entry)
-    place = planned.target.workplace(planned.instance, entry.id, stream=manifest.stream is not None)
+    place = Workplace(os.path.join(planned.place, entry.id), _inner(entry))
     place.open()
     try:
         work = os.path.dirname(place.directory)
         with ctx.phase("copy"):
             ctx.log(f"copying {entry.path} to {work}")
-            expected = _send(entry, manifest, place.directory, ctx, copy_tree)
+            expected = _send(entry, manifest, work, ctx, copy_tree)
         with ctx.phase("verify"):
             # What arrived is what the disk gives back, not what is still in memory.
             sync_file_system(work)
@@ -237,63 +230,79 @@ def _restore_text(entry: Entry, path: str) -> dict[str, str]:
     return {instructions.NAME: text}
 
 
-def _send(
-    entry: Entry, manifest: Manifest, directory: str, ctx: Context, copy_tree: CopyTree
-) -> dict[str, tuple[int, str]]:
-    """Copy the files of a backup, all but the texts that are written anew, and return the size and SHA-256 of each.
+def _has_data(entry: Entry) -> bool:
+    """Tell whether the backup is a directory of files; whatever else it may be lies beside its manifest."""
+    return os.path.isdir(os.path.join(entry.path, DATA))
+
+
+def _inner(entry: Entry) -> str:
+    """Return the directory in that of the backup which is synced before its manifest is written."""
+    names = sorted(name for name in os.listdir(entry.path) if os.path.isdir(os.path.join(entry.path, name)))
+    return DATA if _has_data(entry) or not names else names[0]
+
+
+def _problems(entry: Entry) -> list[Problem]:
+    """Compare the names and sizes of its files with its manifest."""
+    if not _has_data(entry):
+        return []
+    return compare_files(_manifest(entry), take_inventory(os.path.join(entry.path, DATA)).files)
+
+
+def _send(entry: Entry, manifest: Manifest, work: str, ctx: Context, copy_tree: CopyTree) -> dict[str, tuple[int, str]]:
+    """Copy what a backup consists of, but for the texts that are written last, and return the size and SHA-256 of each file.
 
     A source that has changed since its backup is found here.
     """
     done, total = 0, manifest.size_bytes
+    source, target = os.path.join(entry.path, DATA), os.path.join(work, DATA)
 
     def tell(count: int) -> None:
         nonlocal done
         done += count
         ctx.progress(done, total)
 
-    if manifest.stream is not None:
-        return _send_stream(entry, manifest, directory)
-    if manifest.checksum == "sha256":
+    entries: Mapping[str, FileEntry] = {}
+    if _has_data(entry):
         entries = manifest.files
-        sums = {name: file.sha256 or "" for name, file in manifest.files.items()}
-        copy_tree(entry.data, directory, sums, tell)
-    else:
-        problems = compare_files(manifest, take_inventory(entry.data).files)
-        if problems:
-            raise MariabackupError(f"The backup {entry.path} is damaged: {problems[0].text}", "Use another backup.")
-        entries = hash_tree(entry.data, manifest.files, 2)
-        copy_tree(entry.data, directory, None, tell)
+        sums = {name: file.sha256 or "" for name, file in entries.items()} if manifest.checksum == "sha256" else None
+        if sums is None:
+            problems = _problems(entry)
+            if problems:
+                raise MariabackupError(f"The backup {entry.path} is damaged: {problems[0].text}", "Use another backup.")
+            entries = hash_tree(source, manifest.files, 2)
+        copy_tree(source, target, sums, tell)
     expected = {f"{DATA}/{name}": (file.size, file.sha256 or "") for name, file in entries.items()}
     for name in _beside(entry.path):
-        expected[name] = _copy_file(os.path.join(entry.path, name), os.path.join(os.path.dirname(directory), name))
-    return expected
-
-
-def _send_stream(entry: Entry, manifest: Manifest, directory: str) -> dict[str, tuple[int, str]]:
-    """Copy a stream with what describes it, and hold it against its manifest."""
-    expected = {
-        f"{METADATA}/{name}": _copy_file(os.path.join(entry.data, name), os.path.join(directory, name))
-        for name in sorted(os.listdir(entry.data))
-    }
-    for name in _beside(entry.path):
-        expected[name] = _copy_file(os.path.join(entry.path, name), os.path.join(os.path.dirname(directory), name))
+        expected[name] = _copy_file(os.path.join(entry.path, name), os.path.join(work, name))
     stream = manifest.stream
-    size, digest = expected.get(stream.file, (None, None)) if stream is not None else (None, None)
-    if stream is None or size != stream.size or stream.sha256 not in (None, digest):
-        raise MariabackupError(f"The backup {entry.path} is damaged: its stream was changed.", "Use another backup.")
+    if stream is not None:
+        size, digest = expected.get(stream.file, (None, None))
+        if size != stream.size or stream.sha256 not in (None, digest):
+            raise MariabackupError(
+                f"The backup {entry.path} is damaged: its stream was changed.", "Use another backup."
+            )
     return expected
 
 
-def _beside(path: str) -> list[str]:
-    """Return what lies beside the data of a backup and is copied as it is."""
-    with os.scandir(path) as found:
-        names = [item.name for item in found if item.is_file(follow_symlinks=False)]
-    return sorted(name for name in names if name not in (MANIFEST, instructions.NAME))
+def _beside(path: str) -> dict[str, int]:
+    """Return what lies beside the data of a backup and is copied as it is: name and size of each file, at any depth."""
+    found: dict[str, int] = {}
+    for directory, names, files in os.walk(path):
+        inside = os.path.relpath(directory, path)
+        if inside == ".":
+            names[:] = [name for name in names if name != DATA]
+            files = [name for name in files if name not in (MANIFEST, instructions.NAME)]
+        for name in files:
+            place = os.path.join(directory, name)
+            if not os.path.islink(place):
+                found[os.path.normpath(os.path.join(inside, name))] = os.path.getsize(place)
+    return found
 
 
 def _copy_file(source: str, target: str) -> tuple[int, str]:
     """Copy one file, 0600, and return its size and the SHA-256 of what was read."""
     digest, size = hashlib.sha256(), 0
+    os.makedirs(os.path.dirname(target), 0o700, exist_ok=True)
     fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(source, "rb") as reader, os.fdopen(fd, "wb") as writer:
         while block := reader.read(1 << 20):

@@ -84,6 +84,25 @@ def test_a_chain_arrives_with_its_bases(store: Store, copy: Callable[..., dict[s
     assert copy()["copied"] == [name(4)]
 
 
+def test_a_backup_that_is_no_directory_of_files(
+    store: Store, copy: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    """One file and a directory beside the manifest, whatever they are called."""
+    path = store(1)
+    (path / "data" / "ibdata1").rename(path / "backup.mbstream.zst")
+    (path / "data").rename(path / "metadata")
+    copy()
+    there = tmp_path / "second" / "db1" / name(1)
+    assert sorted(str(item.relative_to(there)) for item in there.rglob("*") if item.is_file()) == [
+        "RESTORE.txt", "backup.mbstream.zst", "configuration.json", "files.json", "manifest.json", "metadata/shop/t.ibd"
+    ]  # fmt: skip
+    assert (there / "backup.mbstream.zst").read_bytes() == CONTENT
+    assert not (there / "data").exists()
+    (there / "backup.mbstream.zst").write_bytes(b"x")
+    with pytest.raises(MariabackupError, match=r"damaged: backup\.mbstream\.zst is missing or cut"):
+        copy()
+
+
 def test_without_checksums_it_is_compared_with_the_source(
     store: Store, copy: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
