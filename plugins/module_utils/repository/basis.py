@@ -116,9 +116,11 @@ class Chooser:
                 self._repository.fetch(link)
             return _files_problem(links)
 
-        self.choice = choose_base(
-            manifests_of(entries.values()), now, wanted=self._wanted, full_every=self._full_every, look=look
-        )
+        # A backup of some tables alone is no base, and does not hide the one before it.
+        whole = {
+            name: manifest for name, manifest in manifests_of(entries.values()).items() if manifest.selection is None
+        }
+        self.choice = choose_base(whole, now, wanted=self._wanted, full_every=self._full_every, look=look)
         if self.choice.base is None and self.type == INCREMENTAL:
             raise MariabackupError(
                 f"Nothing in {self._repository.place(self._instance)} can be the base of an increment:"

@@ -57,6 +57,8 @@ class RemoteRepository(Repository):
         super().__init__(os.path.join(mirror, path_key(root)))
         self.remote = root
         self._rclone = rclone
+        #: the list of each instance: one task asks several times, and a bucket with years of backups answers slowly
+        self._listed: dict[str, dict[str, dict[str, int]]] = {}
 
     def place(self, instance: str = "") -> str:
         return join(self.remote, instance) if instance else self.remote
@@ -106,6 +108,7 @@ class RemoteRepository(Repository):
         if self.in_use(entry):
             return False
         url = join(self.place(os.path.basename(os.path.dirname(entry.path))), entry.id)
+        self._listed.clear()
         self._rclone.remove_file(join(url, MANIFEST))
         shutil.rmtree(entry.path)
         self._rclone.purge(url)
@@ -113,7 +116,9 @@ class RemoteRepository(Repository):
 
     def _units(self, instance: str) -> dict[str, dict[str, int]]:
         """Return the size of every file that we know how to name, by its path in the backup's directory, for each id."""
-        found: dict[str, dict[str, int]] = {}
+        if instance in self._listed:
+            return self._listed[instance]
+        found = self._listed[instance] = {}
         for file in self._rclone.files(self.place(instance)):
             name, _slash, rest = file.path.partition("/")
             parts = rest.split("/")
@@ -157,8 +162,10 @@ class RemoteWorkplace(Workplace):
         super().__init__(unit, METADATA)
         self.url = url
         self._rclone = rclone
+        self._begun = False
 
     def open_stream(self, name: str, expected_bytes: int) -> int | Filter:
+        self._begun = True
         return self._rclone.writer(join(self.url, name), expected_bytes)
 
     def stream_is_stored(self) -> None:
@@ -181,7 +188,8 @@ class RemoteWorkplace(Workplace):
         self._rclone.store(self.work, self.url, [MANIFEST])
 
     def discard(self) -> None:
-        if self._fd is not None:
+        # What another run has left may be whole in the remote: it was killed after its last upload, perhaps.
+        if self._begun and self._fd is not None:
             self._purge()
         super().discard()
 

@@ -112,5 +112,6 @@ def _young_enough(repository: Repository, instance: str, params: Mapping[str, An
         if entry.head is not None and entry.head.manifest.selection == (selection.as_dict() if selection else None):
             if entry.id in broken:
                 return None
+            repository.fetch(entry)
             return existing_backup(entry.data, params["skip_if_newer_than"], selection)
     return None
