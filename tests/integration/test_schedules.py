@@ -136,6 +136,32 @@ def test_through_the_role(server: Server, playbooks: Callable[[], Playbooks]) ->
 
 
 @pytest.mark.suites("trixie")
+def test_increments_and_streams(server: Server) -> None:
+    """A schedule of increments, one of streams, each with a second copy that restores when the first is lost."""
+    install(server, "increments", backup_options={"type": "auto", "full_every": "6d"}, copy_to="/srv/second",
+            retention={"keep_last": 1}, copy_retention={"keep_last": 1})  # fmt: skip
+    assert start(server, "increments") == 0
+    server.dataset("change")
+    changed = server.snapshot()
+    assert start(server, "increments") == 0
+    assert metrics(server, "increments")["last_backup_chain_length"] == "2"
+    assert len(ids(server)) == 2
+    assert ids(server, "/srv/second") == ids(server)
+    server.run(["rm", "-rf", REPOSITORY])
+    options = {"backup_options": {"format": "stream", "compression": "zstd"}, "copy_to": "/srv/of-streams"}
+    install(server, "streams", **options)
+    assert start(server, "streams") == 0
+    assert runs(server)["streams"]["ok"]
+    server.run(["rm", "-rf", REPOSITORY])
+    for repository in ("/srv/second", "/srv/of-streams"):
+        verified = server.succeed("backup_info", repository=repository, verify=True)
+        assert verified["valid"], show(verified)
+        server.sql("DROP DATABASE dba_engines")
+        server.succeed("restore", repository=repository, existing_data="delete")
+        assert server.snapshot()["tables"] == changed["tables"]
+
+
+@pytest.mark.suites("trixie")
 def test_a_run_that_fails(server: Server) -> None:
     """OnFailure= fires, the metrics and backup_info say why, the last success stays; the next run that works clears it."""
     server.host.put(ALARM, "/etc/systemd/system/alarm@.service")

@@ -101,6 +101,11 @@ def check_names(params: Mapping[str, Any]) -> None:
         text = params.get(option)
         if text is not None and (not text.strip() or not text.isprintable()):
             raise MariabackupError(f"{option} is {text!r}.", "Write it as systemd.time(7) describes it.")
+    if params.get("copy_to") and is_remote(params.get("repository") or ""):
+        raise MariabackupError(
+            f"copy_to is set, and repository is {params['repository']}, which is remote storage.",
+            "Copies are made between directories; use a schedule of its own for each place.",
+        )
     for option in ("repository", "copy_to", "state_dir", "metrics_dir"):
         path = params.get(option)
         remote = option == "repository" and is_remote(path or "")

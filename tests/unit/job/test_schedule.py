@@ -77,6 +77,13 @@ def test_the_service() -> None:
     assert "OnFailure" not in unit(service_text(PARAMS, ["x"]))["Unit"]
 
 
+def test_remote_storage_is_no_mount() -> None:
+    params = {**PARAMS, "repository": "s3:bucket/db"}
+    check_names(params)
+    assert unit(service_text(params, ["x"]))["Unit"]["RequiresMountsFor"] == '"/var/lib/mariabackup"'
+    assert "s3:bucket" not in unit(service_text(params, ["x"]))["Unit"].values()
+
+
 def test_the_timer() -> None:
     found = unit(timer_text(PARAMS))
     assert dict(found["Timer"]) == {
@@ -140,6 +147,8 @@ def test_a_password_is_in_the_description_and_not_shown() -> None:
         {"repository": "relative"},
         {"copy_to": "/a\nb"},
         {"metrics_dir": "relative"},
+        {"copy_to": "s3:bucket"},
+        {"copy_to": "/second", "repository": "s3:bucket"},
     ],
     ids=str,
 )
