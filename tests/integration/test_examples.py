@@ -46,10 +46,6 @@ BEFORE: dict[str, Task] = {
         "systemctl stop mariadb.socket mariadb-extra.socket mariadb && find /var/lib/mysql -mindepth 1 -delete"
     ),
     "Keep the new data of a restore that a power cut interrupted": UNDECIDED,
-    # The newest one is an increment until then.
-    "Bring all tables of a schema back from the newest backup": {
-        "dba.mariabackup.backup": {"repository": "/srv/repository", "config_file": "/etc/mariabackup.cnf"}
-    },
 }
 
 
