@@ -156,7 +156,7 @@ class Repository:
             # Whoever waits for the lock finds that the backup has no name any more.
             os.close(fd)
         fsync_path(os.path.dirname(entry.path))
-        shutil.rmtree(dying)
+        _remove_tree(dying)
         return True
 
     def _ids(self, instance: str) -> list[str]:
@@ -174,6 +174,17 @@ class Repository:
             raise MariabackupError(
                 f"The repository {path} cannot be read: {error.strerror}.", "Correct repository, or the permissions."
             ) from error
+
+
+def _remove_tree(path: str) -> None:
+    """Remove a directory. An overlay file system may number it anew between two looks, which Python takes for a link put in its way."""
+    for last in (False, False, True):
+        try:
+            shutil.rmtree(path)
+            return
+        except OSError as error:
+            if error.errno is not None or last:
+                raise
 
 
 def _open(path: str, how: int) -> int:
