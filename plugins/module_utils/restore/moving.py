@@ -21,6 +21,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.context import Con
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.sets import transfer
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import (
+    fsync_path,
     read_json,
     sync_file_system,
     write_atomic,
@@ -62,11 +63,21 @@ def mark(journal: Journal) -> None:
 
 
 def unmark(journal: Journal) -> None:
-    """Leave the directory, with or without files, to whoever wants it; a mark of another run stays."""
-    path = os.path.join(journal["source"]["path"], MOVED_MARKER)
-    with contextlib.suppress(FileNotFoundError), open(path, encoding="utf-8") as stream:
-        if journal["id"] in stream.read():
+    """Leave the directory, with or without files, to whoever wants it; a mark of another run stays.
+
+    Nothing is looked at for a run that only read its backup: that may lie on a server of files which no longer answers.
+    """
+    if journal["result"]["method"] != "move":
+        return
+    source = journal["source"]["path"]
+    path = os.path.join(source, MOVED_MARKER)
+    with contextlib.suppress(FileNotFoundError):
+        with open(path, encoding="utf-8") as stream:
+            ours = journal["id"] in stream.read()
+        if ours:
             os.unlink(path)
+            # A mark that came back after a power cut would belong to a run that has ended.
+            fsync_path(source)
 
 
 def remove_source(journal: Journal, ctx: Context) -> None:
