@@ -109,6 +109,13 @@ EXAMPLES = r"""
       - shop.orders
     existing: keep
 
+- name: Bring all tables of a schema back from the newest backup
+  dba.mariabackup.import_tables:
+    repository: /srv/repository
+    tables:
+      - shop.*
+    existing: replace
+
 - name: Import from a partial backup
   dba.mariabackup.import_tables:
     target_dir: /srv/backup/orders

@@ -124,8 +124,11 @@ def test_sources_that_are_no_full_backup(server: Server) -> None:
     server.run(f"cd / && rm -rf {BAD} && mariadb-backup --user=root --backup --target-dir={BAD} --databases='dba_engines mysql'"
                " 2>/srv/log")  # fmt: skip
     # Tables can be imported from a partial one; a server cannot be restored from it.
+    before = server.listing(BAD), server.out("ls -A /srv"), server.server_pid()
     assert server.succeed("backup_info", target_dir=BAD)["backup"]["partial"] is True
-    server.fail("restore", "partial", target_dir=BAD, existing_data="delete")
+    result = server.fail("restore", "partial", "import_tables", target_dir=BAD, existing_data="delete")
+    assert result["action"], show(result)
+    assert (server.listing(BAD), server.out("ls -A /srv"), server.server_pid()) == before
     server.run(f"cd / && rm -rf {BAD} && mkdir {BAD}")
     refused(server)
     server.stop_server()

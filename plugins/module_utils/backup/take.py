@@ -20,7 +20,11 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.hashing imp
     RunningHasher,
     hash_tree,
 )
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import IGNORED_DIRECTORIES
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import (
+    IGNORED_DIRECTORIES,
+    take_inventory,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.left_out import require_all
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import FileEntry, Manifest, safe_layout
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import BackupMetadata
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.prepare import prepare_directory
@@ -153,6 +157,9 @@ def _take(
         with ctx.phase("backup"):
             _run_backup(planned, params, ctx, hasher)
             drop_foreign(directory)
+            if os.path.isdir(planned.datadir):
+                # Before preparing, which gives files their last names.
+                require_all(planned.datadir, take_inventory(directory).files, directory)
         if params.get("prepare"):
             with ctx.phase("prepare"):
                 inspect_backup(directory, marked_by_caller=True, partial_ok=planned.chosen is not None).require(

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import IGNORED_DIRECTORIES, decode_name
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.left_out import require_all
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import STREAM, FileEntry, StoredStream
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import REDO_FILE, read_metadata
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import inspect_backup
@@ -113,6 +114,8 @@ def take_stream(
         files = {path: FileEntry(size) for path, size in found["files"].items() if not _foreign(path)}
         for path, text in found["kept"].items():
             write_atomic(os.path.join(place.directory, path), text)
+        if os.path.isdir(planned.datadir):
+            require_all(planned.datadir, files, None)
         if REDO_FILE not in files:
             raise MariabackupError(f"The stream holds no {REDO_FILE}: the run was aborted.", _AGAIN)
         recipients = params.get("encryption_recipients") or []
