@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from tests.integration.harness.bench import Bench
 from tests.integration.harness.cells import EMPTY, NEW, OLD, Lend, cut_at, decide, kill_at, ready, try_start
+from tests.integration.harness.faults import clear_breakpoints, kill_runner, set_breakpoint, wait_stopped
 from tests.integration.harness.layouts import LAYOUTS
+from tests.integration.harness.server import STATE_DIR
 
 UNHEALTHY = {"verify_queries": [{"query": "SELECT 1", "expect": "2"}], "failed_data": "delete"}
 POINTS = ("back-before", "back-step-0", "back-step-1", "back-step-half", "back-step-last", "back-swapped", "back-after")
@@ -89,3 +92,30 @@ def test_power_cut_on_the_way_back(lend: Lend, layout: str, point: str) -> None:
             _fails_again(bench, OLD)
         else:
             bench.restore(failed_data="delete")
+
+
+@pytest.mark.parametrize("layout", ["separate", "mount"])
+def test_kill_while_an_older_run_is_put_back(lend: Lend, layout: str) -> None:
+    """Data kept by an older run is put back after a later run has failed, and our process dies between two directories.
+
+    The later run is the newest one, and has changed nothing; the next task finishes the way back of the older one first.
+    """
+    with lend("trixie", LAYOUTS[layout]) as bench:
+        ready(bench, OLD)
+        server = bench.server
+        server.succeed("restore", **bench.arguments(existing_data="keep"))
+        older = bench.journal()["id"]
+        result = server.fail("restore", "SELECT 1", **bench.arguments(**UNHEALTHY))
+        assert result["rolled_back"] is True
+        assert bench.journal()["id"] != older
+        set_breakpoint(server, "back-2-after")
+        running = server.start_module("previous_datadir", state="restored", **bench.who)
+        wait_stopped(server, running)
+        clear_breakpoints(server)
+        kill_runner(server)
+        assert running.result().get("failed")
+        assert not server.server_runs(bench.layout.service)
+        bench.restore(failed_data="delete")
+        journals = server.path(f"{STATE_DIR}/restores").glob(f"*/{older}/journal.json")
+        assert [json.loads(path.read_text())["state"] for path in journals] == ["returned"]
+        bench.assert_unchanged_backup()

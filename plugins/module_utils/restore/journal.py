@@ -107,12 +107,18 @@ def create(state_dir: str, datadir: str, identity: str, **data: Any) -> Journal:
     keep_spare(directory)
     journal = Journal(os.path.join(directory, "journal.json"), {"version": VERSION, "id": identity})
     journal.write(state=RUNNING, direction=FORWARD, datadir=datadir, **data)
-    link = os.path.join(runs_directory(state_dir, datadir), "current")
+    make_current(journal)
+    return journal
+
+
+def make_current(journal: Journal) -> None:
+    """Make a run the one that a later task goes on with."""
+    top, identity = os.path.split(journal.directory)
+    link = os.path.join(top, "current")
     temporary = f"{link}.{identity}"
     os.symlink(identity, temporary)
     os.rename(temporary, link)
-    fsync_path(os.path.dirname(link))
-    return journal
+    fsync_path(top)
 
 
 def failed_path(staged: str) -> str:
@@ -140,10 +146,17 @@ def _forget_old(state_dir: str, datadir: str) -> None:
 
 
 def _end_abandoned(state_dir: str, datadir: str) -> None:
-    """End the runs that were killed before they became the current one, or after another had: they have changed nothing."""
+    """End the runs that were killed before they became the current one, which have changed nothing, or after their heir had.
+
+    An heir has all that a run which deleted the old data first leaves to it. Any other unfinished run has changed something.
+    """
     now = current(state_dir, datadir)
     for run in all_runs(state_dir, datadir):
-        if run.unfinished and (now is None or run["id"] != now["id"]):
+        if (
+            run.unfinished
+            and (now is None or run["id"] != now["id"])
+            and (run["phase"] == "plan" or run.get("deleted"))
+        ):
             run.write(state=RETURNED)
 
 
@@ -169,7 +182,7 @@ def load(path: str) -> Journal:
 
 
 def current(state_dir: str, datadir: str) -> Journal | None:
-    """Return the newest run on ``datadir``, finished or not."""
+    """Return the run on ``datadir`` that a task goes on with, or went on with last; finished or not."""
     path = os.path.join(runs_directory(state_dir, datadir), "current", "journal.json")
     return load(path) if os.path.exists(path) else None
 

@@ -88,6 +88,8 @@ def _put_back(journal: Journal, host: Host, ctx: Context, params: dict[str, Any]
     """Go back; a server that does not stop leaves everything, and the run, as it was."""
     before = {key: journal.get(key) for key in ("state", "direction", "put_back")}
     journal.write(put_back=True)
+    # Later runs may have gone back by themselves. This one is unfinished now, and whoever comes next has to find it.
+    journals.make_current(journal)
     try:
         wayback.go_back(journal, host.service, ctx, {**params, "failed_data": "keep"}, kill=False)
     except MariabackupError:

@@ -49,6 +49,26 @@ def test_the_current_run_stays_unfinished(tmp_path: Path) -> None:
     assert [run["state"] for run in journals.all_runs(str(tmp_path), DATADIR)] == [journals.RUNNING, journals.RUNNING]
 
 
+@pytest.mark.parametrize("changes", [{"phase": "swap"}, {"phase": "commit", "direction": journals.BACK}])
+def test_a_run_that_has_changed_something_is_never_ended_for_it(tmp_path: Path, changes: dict[str, str]) -> None:
+    """An older run whose data is being put back is not the newest one, and half-way back it must not count as finished."""
+    older = _create(tmp_path, "20260101T000000Z-000001")
+    older.write(state=journals.COMMITTED, phase="commit")
+    _create(tmp_path, "20260102T000000Z-000002").write(state=journals.RETURNED)
+    older.write(state=journals.RUNNING, **changes)
+    _create(tmp_path, "20260103T000000Z-000003")
+    assert journals.load(older.path)["state"] == journals.RUNNING
+
+
+def test_a_run_can_become_the_current_one_again(tmp_path: Path) -> None:
+    older = _create(tmp_path, "20260101T000000Z-000001")
+    _create(tmp_path, "20260102T000000Z-000002").write(state=journals.RETURNED)
+    journals.make_current(older)
+    found = journals.current(str(tmp_path), DATADIR)
+    assert found is not None
+    assert found["id"] == older["id"]
+
+
 def test_room_is_kept_until_the_run_has_ended(tmp_path: Path) -> None:
     """A journal can be written on a full disk, once; the room goes when the run is finished."""
     run = _create(tmp_path, "20260101T000000Z-000001")
