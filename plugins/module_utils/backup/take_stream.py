@@ -36,7 +36,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_plan i
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import read_json, write_atomic
-from ansible_collections.dba.mariabackup.plugins.module_utils.stream import compression, encryption
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream import compression, encryption, walk
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.pipe import OutputPipe
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.plumbing import Passed
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.programs import Filter
@@ -89,7 +89,7 @@ def _filters(params: Mapping[str, Any]) -> list[Filter]:
 
 def walker(params: Mapping[str, Any], report: str) -> Filter:
     """Return the program that looks at the stream, our own runner; it writes ``report`` when the stream is whole."""
-    return Filter("the walker", (*params["_runner"], "walk", report))
+    return Filter("the walker", (*params["_runner"], walk.COMMAND, report))
 
 
 def take_stream(

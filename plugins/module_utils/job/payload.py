@@ -25,7 +25,6 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.files import fsync
 # The runner's commands.
 JOB = "job"
 REPAIR = "repair"
-WALK = "walk"
 SCHEDULED = "scheduled"
 
 # PEP 552: the code's hash is in the file, and nobody has to compare it, because the two lie in one archive.

@@ -20,7 +20,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.errors import Mari
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import give_up_spare, read_json, write_json
 from ansible_collections.dba.mariabackup.plugins.module_utils.job import registry, scheduled
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import OPERATIONS
-from ansible_collections.dba.mariabackup.plugins.module_utils.job.payload import JOB, REPAIR, SCHEDULED, WALK
+from ansible_collections.dba.mariabackup.plugins.module_utils.job.payload import JOB, REPAIR, SCHEDULED
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.repair import repair
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream import walk
 
@@ -79,9 +79,9 @@ def main(argv: list[str]) -> int:
         return repair(argv[1])
     if len(argv) == 2 and argv[0] == SCHEDULED:
         return scheduled.run(argv[1], run_job)
-    if len(argv) == 2 and argv[0] == WALK:
+    if len(argv) == 2 and argv[0] == walk.COMMAND:
         return walk.main(argv[1], METADATA_FILES)
     sys.stderr.write(
-        f"usage: RUNNER {JOB} DIRECTORY | {REPAIR} JOURNAL | {SCHEDULED} DESCRIPTION | {WALK} REPORT < STREAM > STREAM\n"
+        f"usage: RUNNER {JOB} DIRECTORY | {REPAIR} JOURNAL | {SCHEDULED} DESCRIPTION | {walk.COMMAND} REPORT < STREAM > STREAM\n"
     )
     return 2

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import abc
 import fcntl
 import os
 import time
@@ -44,7 +45,7 @@ class Passed:
     sha256: str | None
 
 
-class Pipe:
+class Pipe(abc.ABC):
     """The base of both directions.
 
     Attributes:
@@ -86,8 +87,9 @@ class Pipe:
                 self._close(fd)
             self.fd = -1
 
+    @abc.abstractmethod
     def _build(self) -> None:
-        raise NotImplementedError
+        """Start the programs and the pump, and set ``fd``."""
 
     def _new_pipe(self) -> tuple[int, int]:
         """Return the reader and the writer of a new pipe."""

@@ -29,6 +29,8 @@ import sys
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+#: the command of the runner that walks
+COMMAND = "walk"
 MAGIC = b"XBSTCK01"
 _REWRITE = 2
 _LONGEST_PATH = 4096
