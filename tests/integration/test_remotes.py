@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.integration.harness.faults import TOOL, frozen, kill_program, kill_runner, wait_program
+from tests.integration.harness.playbooks import Playbooks
 from tests.integration.harness.server import Server, show
 from tests.integration.harness.storage import CONFIG, FOLDER, Storage
 
@@ -107,6 +108,39 @@ def test_sftp_and_another_host(server: Server, storage: Storage, take: Callable[
     done = other.run(["env", f"RCLONE_CONFIG={CONFIG}", "bash", "-c", script], check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     other.assert_seeded()
+
+
+def test_five_minutes(
+    server: Server, storage: Storage, take: Callable[..., Server], playbooks: Callable[[], Playbooks]
+) -> None:
+    """What the README promises: a schedule of encrypted full backups and increments in a bucket, restored onto another host."""
+    other = take("trixie")
+    storage.configure(other)
+    books = playbooks()
+    # The secret key is on the host that restores, and nowhere else.
+    options = {"type": "auto", "full_every": "23h", "format": "stream", "compression": "zstd",
+               "encryption_recipients": [_key(other)]}  # fmt: skip
+    schedule = {"name": "hourly", "on_calendar": "hourly", "backup_options": options,
+                "retention": {"keep_within": "2d", "keep_daily": 14}}  # fmt: skip
+    place = {"mariabackup_repository": REMOTE, "mariabackup_rclone_config": CONFIG}
+    books.succeed("dba.mariabackup.install", mariabackup_hosts=server.name)
+    books.succeed("dba.mariabackup.schedule", mariabackup_hosts=server.name, mariabackup_schedules=[schedule], **place)
+    server.run("systemctl start mariabackup-hourly.service")
+    server.dataset("change")
+    changed = server.snapshot()
+    server.run("systemctl start mariabackup-hourly.service")
+    listed = server.succeed("backup_info", max_age="2h", **WHERE)
+    assert [entry["type"] for entry in listed["backups"]] == ["full", "incremental"]
+    (run,) = listed["scheduled_runs"]
+    assert (run["ok"], run["backup_id"]) == (True, listed["backups"][1]["id"]), show(run)
+    assert not server.exists(IDENTITY)
+    _nothing_stored_here(server)
+    restored = books.succeed(
+        "dba.mariabackup.restore", mariabackup_hosts=other.name, mariabackup_instance=server.out("hostname"),
+        mariabackup_identity_file=IDENTITY, mariabackup_existing_data="keep", **place,
+    )  # fmt: skip
+    assert restored.result("restore")["backup_id"] == listed["backups"][1]["id"]
+    assert other.snapshot()["tables"] == changed["tables"]
 
 
 def test_storage_that_fails(server: Server, storage: Storage) -> None:
