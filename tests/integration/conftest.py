@@ -38,16 +38,25 @@ _MEMORY = Path("/dev/shm")
 _MEMORY_NEEDED = 12 << 30
 
 
+def _sweep(state: Path) -> None:
+    """Remove the hosts of a run that was killed: they fill the memory that this run needs."""
+    for left in state.glob(f"{_lab_id()}-*/hosts"):
+        Lab(Settings.from_environment(left.parent.name, {"MARIABACKUP_LAB_STATE": str(state)})).down()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Name the marks, and put the hosts into memory where there is plenty."""
     if "MARIABACKUP_LAB_STATE" not in os.environ and _MEMORY.is_dir():
+        state = _MEMORY / "dba-mariabackup-lab"
+        if os.environ.get("MARIABACKUP_LAB_KEEP") != "1":
+            _sweep(state)
         free = os.statvfs(_MEMORY)
         available = 0
         for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):
                 available = int(line.split()[1]) << 10
         if min(free.f_bavail * free.f_frsize, available) > _MEMORY_NEEDED:
-            os.environ["MARIABACKUP_LAB_STATE"] = str(_MEMORY / "dba-mariabackup-lab")
+            os.environ["MARIABACKUP_LAB_STATE"] = str(state)
     config.addinivalue_line("markers", "suites(*names): the Debian suites the fixture server runs the test on")
     config.addinivalue_line("markers", "layout(name, **options): the layout that the server starts with")
 
@@ -84,6 +93,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 _POOL = pytest.StashKey[Pool]()
 
 
+def _lab_id() -> str:
+    return os.environ.get("MARIABACKUP_LAB_ID", "integration")
+
+
 def _worker() -> str:
     return os.environ.get("PYTEST_XDIST_WORKER", "main")
 
@@ -108,8 +121,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def session_pool(published: Path) -> Iterator[Pool]:
     """The hosts of this worker."""
-    base = os.environ.get("MARIABACKUP_LAB_ID", "integration")
-    lab = Lab(Settings.from_environment(f"{base}-{_worker()}"))
+    lab = Lab(Settings.from_environment(f"{_lab_id()}-{_worker()}"))
     keep = os.environ.get("MARIABACKUP_LAB_KEEP") == "1"
     if not keep:
         lab.down()

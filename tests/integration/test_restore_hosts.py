@@ -110,6 +110,16 @@ def test_datadir_that_is_not_empty_and_in_use(server: Server) -> None:
         wait_for(lambda: server.run("pgrep -fx 'sleep 987'", check=False).stdout, "a process in the datadir")
         refused_early(server, "sleep")
         server.run("pkill -fx 'sleep 987'")
+    # One that leaves by itself is waited for, before the plan and when the server is stopped.
+    server.start(["sh", "-c", "cd /var/lib/mysql/mysql; exec sleep 4"])
+    wait_for(lambda: server.run("pgrep -fx 'sleep 4'", check=False).stdout, "a process in the datadir")
+    running = stopped_at(server, "stop-before")
+    assert not server.run("pgrep -fx 'sleep 4'", check=False).stdout
+    server.start(["sh", "-c", "cd /var/lib/mysql/mysql; exec sleep 4"])
+    wait_for(lambda: server.run("pgrep -fx 'sleep 4'", check=False).stdout, "a process in the datadir")
+    proceed(server)
+    result = running.result()
+    assert not result.get("failed"), show(result)
     good_restore(server)
 
 

@@ -38,10 +38,10 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.inspect im
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout import NEVER_OWNED, Layout, Place
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.members import look_at
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.probe import supports_reflink
-from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.usage import in_use
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository import source as sources
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.host import Host
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.outsiders import staying_users
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.situation import (
     Directory,
     ServerState,
@@ -226,7 +226,7 @@ def _service(params: Mapping[str, Any], host: Host) -> ServiceFacts:
     pid = service.main_pid()
     places = [place.path for place in layout.places]
     # What the unit started beside the server (Debian's check for an upgrade) belongs to the service and ends with it.
-    users = in_use(places, lock_files=layout.lock_files, ignore={*service.pids(), *([pid] if pid else [])})
+    users = staying_users(places, layout.lock_files, lambda: {*service.pids(), service.main_pid() or 0})
     user, group = account_of(service, host.options)
     return ServiceFacts(
         manager=service.manager,

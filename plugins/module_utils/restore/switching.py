@@ -20,10 +20,10 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.swap impor
     plan_steps,
     undo,
 )
-from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.usage import in_use
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import sync_file_system
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.outsiders import staying_users
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.service import Repair, Service, Survey
 
 NONE, PARTIAL, ALL = "none", "partial", "all"
@@ -94,7 +94,7 @@ def hold_and_stop(
             error.action = f"{service.start_when_stopped(survey.triggers)} {error.action}"
         raise
     members = members_of(journal)
-    users = in_use([member.live for member in members], lock_files=tuple(journal["lock_files"]))
+    users = staying_users([member.live for member in members], tuple(journal["lock_files"]))
     if users:
         raise MariabackupError(
             "The server is stopped, but its directories are in use: "
