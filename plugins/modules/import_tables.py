@@ -11,10 +11,12 @@ DOCUMENTATION = r"""
 module: import_tables
 short_description: Bring single tables of a backup into a running server
 description:
-  - Imports InnoDB tables from a full or partial backup, prepared or not, into the server of this host, which goes on running. The
-    backup itself stays as it is.
-  - What the tables need is copied beside the datadir and prepared there. A scratch server without network and accounts is started on
-    the copy. It rolls back what was not committed, tells the definitions and checksums, and exports the tables.
+  - Imports InnoDB tables from a backup into the server of this host, which goes on running. The backup may be full, partial or
+    incremental, prepared or not, a directory or a stream, here or in remote storage; it stays as it is.
+  - What the tables need is copied beside the datadir and prepared there. Of a stream, and of an increment, that is the whole backup
+    with its chain, because only a whole one can be unpacked and prepared; there has to be room for it.
+  - A scratch server without network and accounts is started on the copy. It rolls back what was not committed, tells the
+    definitions and checksums, and exports the tables.
   - Each table is imported into a schema of its own, where its checksum is compared with the backup's, its definition too,
     and C(CHECK TABLE) is run. When all tables are proven, one C(RENAME TABLE) puts all of them in place. Until then no other
     table is touched; afterwards foreign keys are added, and rows without a parent are counted.
@@ -35,6 +37,7 @@ attributes:
     support: full
     details:
       - The definitions are compared in a real run only, before anything is changed, because it takes a server to read them.
+      - Of a stream, and of an increment, the names of the files have to do. That a name is a view's is found when it is unpacked.
   diff_mode:
     support: full
   idempotent:
@@ -153,7 +156,7 @@ tables:
       description: V(create), or V(replace) where the server had the table.
       type: str
     bytes:
-      description: The size of its files in the backup.
+      description: The size of its files in the backup. In check mode it is not known of an increment.
       type: int
     previous:
       description: The name under which the old table is kept.

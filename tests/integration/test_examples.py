@@ -46,7 +46,7 @@ BEFORE: dict[str, Task] = {
         "systemctl stop mariadb.socket mariadb-extra.socket mariadb && find /var/lib/mysql -mindepth 1 -delete"
     ),
     "Keep the new data of a restore that a power cut interrupted": UNDECIDED,
-    # The newest one is an increment until then; and the tool leaves out what was imported since the last checkpoint.
+    # The tool leaves out what was imported since the last checkpoint.
     "Bring all tables of a schema back from the newest backup": {
         "block": [
             _shell("systemctl restart mariadb"),

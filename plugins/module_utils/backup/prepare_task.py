@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any, Callable
+from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.apply import apply_increments
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.chain import FULL
@@ -40,7 +40,14 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof impor
     preparing_marker,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.space import Estimate, check_space, human
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.stored import check_readable, extract
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.stored import check_readable
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.unpack import (
+    CopyTree,
+    extractor,
+    look_at_increment,
+    proven_copy,
+    room_of_chain,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.workplace import PreparingMarker, Workplace
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
@@ -50,9 +57,6 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.tool.find import T
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.options import check_extra_args
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.run import ends_on_signal
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.version import number_of
-
-# copy_tree(source, target) of the room datadir, given by the caller: rooms beside each other do not import.
-CopyTree = Callable[[str, str], Any]
 
 
 @dataclass
@@ -171,7 +175,7 @@ def _plan(params: Mapping[str, Any]) -> _Plan:
     proof = inspect_backup(
         source, manifest=None if resumed else manifest, resuming=resumed and in_place, partial_ok=True
     )
-    increments = tuple(_increment(path) for path in chain[1:])
+    increments = tuple(look_at_increment(path) for path in chain[1:])
     proof.require()
     meta = [one.require() for one in (proof, *increments)][-1]
     stored = manifest if manifest is not None and manifest.stream is not None else None
@@ -199,24 +203,13 @@ def _plan(params: Mapping[str, Any]) -> _Plan:
             )
         place.check()
         if not place.leftover():
-            sizes = [room_of(one) for one in increments]
             count = sum(len(one.files) for one in (proof, *increments))
-            needed_bytes = room_of(proof) + sum(sizes) + max(sizes, default=0)
+            needed_bytes = room_of_chain((proof, *increments))
             check_space(place.file_system, Estimate(needed_bytes, count + 16), "the prepared copy")
         needed = True
     memory_argument(params.get("use_memory"), 0)
     tool = tool_for(params, meta) if needed and (resumed or not proof.prepared or exported) else None
     return _Plan(source, proof, meta, manifest, tool, place, resumed, needed, increments, stored)
-
-
-def _increment(path: str) -> Proof:
-    return inspect_backup(path, manifest=read_manifest(manifest_path(path)), as_increment=True)
-
-
-def room_of(proof: Proof) -> int:
-    """Return what the files take where they are put: those of a stream are not compressed there."""
-    stream = proof.manifest is not None and proof.manifest.stream is not None
-    return proof.size_bytes if stream else proof.stored_bytes
 
 
 def _done_before(target: str, meta: BackupMetadata, params: Mapping[str, Any]) -> tuple[Proof, Manifest | None] | None:
@@ -268,7 +261,12 @@ def _to_dest(planned: _Plan, params: Mapping[str, Any], ctx: Context, copy_tree:
             prepare_directory(place.directory, ctx, first, extra_args=extra)
             sources = [one.path for one in planned.increments]
             apply_increments(
-                place.directory, sources, _proven_copy(planned, params, ctx, copy_tree), ctx, params, extra_args=extra
+                place.directory,
+                sources,
+                proven_copy(planned.increments, params, ctx, copy_tree),
+                ctx,
+                params,
+                extra_args=extra,
             )
         with ctx.phase("verify"):
             proof, manifest = _describe(planned, place.directory, params, ctx)
@@ -277,37 +275,6 @@ def _to_dest(planned: _Plan, params: Mapping[str, Any], ctx: Context, copy_tree:
     finally:
         place.discard()
     return _result(proof, manifest, place.target)
-
-
-def _proven_copy(
-    planned: _Plan, params: Mapping[str, Any], ctx: Context, copy_tree: CopyTree
-) -> Callable[[str, str], None]:
-    """Return what copies an increment, or extracts it, and, if it is to, compares the copy with the manifest."""
-    manifests = {one.path: one.manifest for one in planned.increments}
-
-    def copy(source: str, target: str) -> None:
-        manifest = manifests[source]
-        if manifest is not None and manifest.stream is not None:
-            extractor(manifest, params, ctx)(source, target)
-            return
-        copy_tree(source, target)
-        if params.get("verify_checksums"):
-            inspect_backup(
-                target, manifest=manifest, verify_checksums=True, marked_by_caller=True, as_increment=True
-            ).require(f"Nothing was kept. If the backup {source} is damaged as well, use another.")
-
-    return copy
-
-
-def extractor(stored: Manifest, params: Mapping[str, Any], ctx: Context) -> CopyTree:
-    """Return what puts the files of a stream into a directory, as copying does those of another backup."""
-
-    def extract_into(source: str, target: str) -> None:
-        # mbstream changes into an empty directory, and the copier makes its own.
-        os.makedirs(target, mode=0o700, exist_ok=True)
-        extract(source, stored, target, params, ctx)
-
-    return extract_into
 
 
 def _copy(source: str, place: Workplace, copy_tree: CopyTree) -> None:

@@ -77,6 +77,24 @@ def stored_tables(files: Mapping[str, int]) -> dict[Table, Stored]:
     }
 
 
+def prepared_names(files: Mapping[str, int]) -> dict[str, int]:
+    """Return the files of a backup by the names that they have when it is prepared.
+
+    Of an InnoDB file an increment holds what has changed (``.ibd.delta``, and ``.ibd.meta`` beside it); everything else lies in it
+    as a whole, all definitions with it. A table that is newer than the last checkpoint is ``.new`` in any backup.
+    """
+    found: dict[str, int] = {}
+    for path, size in files.items():
+        directory, slash, name = path.rpartition("/")
+        stem, _dot, ending = name.partition(".")
+        if slash and ending.split(".")[0] in ("ibd", "new"):
+            if ending.endswith(".meta"):
+                continue
+            name = f"{stem}.ibd"
+        found[f"{directory}{slash}{name}"] = size
+    return found
+
+
 def match(
     requested: Iterable[Table],
     stored: Mapping[Table, Stored],
@@ -116,26 +134,31 @@ def match(
     return found, missing
 
 
-def is_innodb(entry: Stored, path: str) -> bool:
+def is_innodb(entry: Stored, path: str | None) -> bool:
     """Tell by a definition in the backup ``path`` whether it is an InnoDB table's.
 
     The file of a table that was made shortly before the backup may be missing: preparing makes it from the log.
+
+    Args:
+        path: None where the definition cannot be read yet; then it may be one.
 
     Raises:
         OSError: the definition cannot be read.
     """
     others = {file.rpartition(".")[2] for file in entry.files} & set(_ENGINES)
+    if path is None:
+        return not others
     engine = frm_engine(os.path.join(path, entry.directory, f"{entry.stem}.frm"))
     return not others and engine in (_INNODB, _PARTITIONED)
 
 
-def problem_of(table: Table, entry: Stored, path: str, prepared: bool) -> str | None:
+def problem_of(table: Table, entry: Stored, path: str | None, prepared: bool) -> str | None:
     """Return why a table cannot be imported, or None when nothing speaks against it so far.
 
     Args:
         table: schema and name.
         entry: its files.
-        path: the backup.
+        path: the backup; None where its definitions cannot be read yet, and the names of its files have to do.
         prepared: whether it is prepared, so that every table has its file.
 
     Raises:
@@ -144,7 +167,7 @@ def problem_of(table: Table, entry: Stored, path: str, prepared: bool) -> str | 
     name = quote_table(table)
     if table[0] in SYSTEM_SCHEMAS:
         return f"{name} belongs to the server itself."
-    engine = frm_engine(os.path.join(path, entry.directory, f"{entry.stem}.frm"))
+    engine = _INNODB if path is None else frm_engine(os.path.join(path, entry.directory, f"{entry.stem}.frm"))
     if engine is None:
         return f"{name} is a view: it has no data. Create it with CREATE VIEW."
     if any(extension.endswith("isl") for extension in entry.extensions) or any(

@@ -10,16 +10,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
-    Manifest,
-    manifest_path,
-    read_manifest,
-)
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import Manifest
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import BackupMetadata
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.prepare import tool_for
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import Proof, inspect_backup
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import Proof
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.selection import Table, parse_table, quote_table
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.space import Estimate, check_space, human
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.stored import check_readable
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.unpack import (
+    look_at_chain,
+    room_of,
+    room_of_chain,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.facts import ServerFacts
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.names import shown_names
@@ -28,6 +30,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.tables.contents im
     is_innodb,
     match,
     needed,
+    prepared_names,
     problem_of,
     stored_tables,
 )
@@ -45,12 +48,17 @@ _SHOWN = 10
 
 @dataclass
 class Plan:
-    """An import that nothing speaks against so far; definitions are compared when the scratch server has told them."""
+    """An import that nothing speaks against so far; definitions are compared when the scratch server has told them.
+
+    ``packed`` are the backups that have to be unpacked first, the full one first: a stream, or a chain. Of their tables only the
+    names are known; ``proof`` is then that of the last one.
+    """
 
     source: str
     proof: Proof
     meta: BackupMetadata
     manifest: Manifest | None
+    packed: list[Proof]
     facts: ServerFacts
     binary: str
     items: list[Item]
@@ -63,8 +71,15 @@ class Plan:
         return self.manifest.id if self.manifest else self.meta.uuid or os.path.basename(self.source)
 
     @property
+    def knows_sizes(self) -> bool:
+        """Whether the sizes of the tables are known: an increment holds what has changed of them."""
+        return len(self.packed) < 2
+
+    @property
     def copied_bytes(self) -> int:
-        """How much is copied out of the backup."""
+        """How much is copied out of the backup, or what its files are when they are unpacked."""
+        if self.packed:
+            return sum(room_of(proof) for proof in self.packed)
         return sum(self.proof.files[name] for name in needed(self.proof.files, [item.stored for item in self.items]))
 
 
@@ -80,8 +95,12 @@ def requested_tables(params: Mapping[str, Any]) -> list[Table]:
     return found
 
 
-def make_plan(params: Mapping[str, Any], live: Live) -> Plan:
+def make_plan(params: Mapping[str, Any], live: Live, links: Sequence[str] = ()) -> Plan:
     """Look at the backup and at the server.
+
+    Args:
+        params: the module's options, ``target_dir`` among them.
+        links: the directories of the chain from its full backup on to ``target_dir``, where it is an increment.
 
     Raises:
         MariabackupError: something speaks against it; nothing has been changed.
@@ -89,24 +108,32 @@ def make_plan(params: Mapping[str, Any], live: Live) -> Plan:
     check_extra_args(params.get("extra_args") or ())
     requested = requested_tables(params)
     source = os.path.realpath(params["target_dir"])
-    manifest = read_manifest(manifest_path(source))
-    proof = inspect_backup(source, manifest=manifest, partial_ok=True)
-    meta = proof.require()
+    chain = look_at_chain(links or [source])
+    proof, meta = chain[-1], [one.require() for one in chain][-1]
+    streams = [one.manifest for one in chain if one.manifest is not None and one.manifest.stream is not None]
+    packed = chain if streams or len(chain) > 1 else []
     facts = live.facts()
-    stored = stored_tables(proof.files)
+    stored = stored_tables(prepared_names(proof.files) if packed else proof.files)
     schemas = {schema for schema, _table in requested}
     shown = shown_names(live.connection, {directory for directory, _stem in stored})
     stored = {key: entry for key, entry in stored.items() if shown[key[0]] in schemas}
     shown.update(shown_names(live.connection, {stem for _directory, stem in stored}))
-    found, problems = match(requested, stored, shown, lambda entry: not proof.prepared and is_innodb(entry, source))
-    judged = [problem_of(table, entry, source, proof.prepared) for table, entry in found.items()]
+    definitions = None if packed else source
+    prepared = proof.prepared and len(chain) == 1
+    found, problems = match(requested, stored, shown, lambda entry: not prepared and is_innodb(entry, definitions))
+    judged = [problem_of(table, entry, definitions, prepared) for table, entry in found.items()]
     problems += [text for text in judged if text is not None]
     if problems:
         raise _refused(f"The backup {source} cannot give what is asked for.", problems, "Correct tables.")
+    if packed:
+        # What has no InnoDB file may be a view.
+        found = {table: entry for table, entry in found.items() if entry.spaces or table in requested}
     binary = find_server_binary()
     _check_server(params, meta, facts, live, binary)
-    if not proof.prepared:
+    if not prepared:
         tool_for(params, meta)
+    for manifest in streams:
+        check_readable(manifest, params)
     present = live.schemas()
     items = [
         Item(
@@ -125,11 +152,20 @@ def make_plan(params: Mapping[str, Any], live: Live) -> Plan:
         for item in items
         if "TRG" in item.stored.extensions and not item.exists
     ]
-    plan = Plan(source, proof, meta, manifest, facts, binary, items, new_schemas, warnings)
-    size = plan.copied_bytes
-    rebuilt = max((item.stored.bytes for item in items), default=0)
-    check_space(facts.datadir, Estimate(size + rebuilt + _SPARE_BYTES, 4 * len(items) + 64), "the copy of the tables")
-    return plan
+    return Plan(source, proof, meta, proof.manifest, packed, facts, binary, items, new_schemas, warnings)
+
+
+def check_room(plan: Plan) -> None:
+    """Refuse an import for which there is no room beside the datadir.
+
+    Raises:
+        MariabackupError: it says how much is needed, and how much there is.
+    """
+    size = room_of_chain(plan.packed) if plan.packed else plan.copied_bytes
+    files = sum(len(proof.files) for proof in plan.packed)
+    rebuilt = max((item.stored.bytes for item in plan.items), default=0)
+    needed_room = Estimate(size + rebuilt + _SPARE_BYTES, files + 4 * len(plan.items) + 64)
+    check_space(plan.facts.datadir, needed_room, "the copy of the tables")
 
 
 def _exists(live: Live, table: Table, named: bool) -> bool:
@@ -252,17 +288,21 @@ def _problems(plan: Plan, live: Live) -> Iterator[str]:
 def steps(plan: Plan, params: Mapping[str, Any], directory: str) -> list[dict[str, str]]:
     """Describe the import for check mode."""
     size = human(plan.copied_bytes)
-    found = [{"phase": "stage", "action": f"copy what the tables need ({size})", "detail": directory}]
-    if not plan.proof.prepared:
+    what = "unpack the backup, all of it" if plan.packed else "copy what the tables need"
+    found = [{"phase": "stage", "action": f"{what} ({size})", "detail": directory}]
+    if not plan.knows_sizes:
+        count = len(plan.packed) - 1
+        logs = f"the log and {count} increment{'s' if count > 1 else ''}"
+        found.append({"phase": "prepare", "action": f"apply {logs}", "detail": directory})
+    elif not plan.proof.prepared:
         found.append({"phase": "prepare", "action": "apply the log", "detail": directory})
     found.append(
         {"phase": "export", "action": "read definitions and checksums with a scratch server", "detail": plan.binary}
     )
     for item in plan.items:
         name = quote_table(item.table)
-        found.append(
-            {"phase": "import", "action": f"import {name} aside, and prove it", "detail": human(item.stored.bytes)}
-        )
+        detail = human(item.stored.bytes) if plan.knows_sizes else ""
+        found.append({"phase": "import", "action": f"import {name} aside, and prove it", "detail": detail})
     for item in plan.items:
         action = "put in place"
         if item.exists:

@@ -11,11 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.apply import COPY_SUFFIX, apply_increments
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import IGNORED_DIRECTORIES
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import Manifest
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.memory import memory_argument
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import read_metadata
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.prepare import prepare_directory
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import Proof
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.selection import Table, quote_table
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.unpack import proven_copy
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.inspect import is_mount_point
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout import INSIDE
@@ -106,12 +110,21 @@ def staging_directory(datadir: str, run: str) -> str:
 def remove_staging(directory: str) -> None:
     """Remove the copy, and the room inside of a datadir when nothing else is in it."""
     shutil.rmtree(directory, ignore_errors=True)
+    shutil.rmtree(directory + COPY_SUFFIX, ignore_errors=True)
     parent = os.path.dirname(directory)
     if os.path.basename(parent) == INSIDE:
         try:
             os.rmdir(parent)
         except OSError:
             pass
+
+
+def _names(directory: str) -> set[str]:
+    return {
+        os.path.relpath(os.path.join(top, name), directory)
+        for top, _dirs, files in os.walk(directory)
+        for name in files
+    }
 
 
 def copy_needed(
@@ -123,10 +136,7 @@ def copy_needed(
     ctx: Context,
 ) -> None:
     """Copy what the chosen tables need out of the backup, with the checksums of the manifest proven on the way."""
-    names = {
-        os.path.relpath(os.path.join(top, name), source) for top, _dirs, files in os.walk(source) for name in files
-    }
-    wanted = needed(names, [item.stored for item in items])
+    wanted = needed(_names(source), [item.stored for item in items])
     folders = {os.path.dirname(name) for name in wanted}
     checksums = None
     if params["verify_checksums"] and manifest is not None and manifest.checksum == "sha256":
@@ -148,6 +158,37 @@ def copy_needed(
         on_bytes=tell,
     )
     ctx.log(f"{placed.files} files, {placed.bytes} bytes, by {placed.method}; {placed.checked} checksums")
+
+
+def _whole(source: str, target: str) -> None:
+    copy_tree(source, target, skip=IGNORED_DIRECTORIES.__contains__)
+
+
+def unpack_full(chain: Sequence[Proof], directory: str, params: Mapping[str, Any], ctx: Context) -> None:
+    """Bring the full backup of a chain, all of it, to where the copy is made: the files that are needed are not known yet."""
+    make_private_dirs(os.path.dirname(directory))
+    proven_copy(chain, params, ctx, _whole)(chain[0].path, directory)
+    ctx.log(f"unpacked {len(chain[0].files)} files, {chain[0].size_bytes} bytes")
+
+
+def prepare_chain(chain: Sequence[Proof], directory: str, params: Mapping[str, Any], ctx: Context) -> None:
+    """Apply the log of the full backup and the increments."""
+    prepare(directory, params, ctx)
+    apply_increments(
+        directory,
+        [proof.path for proof in chain[1:]],
+        proven_copy(chain, params, ctx, _whole),
+        ctx,
+        {**params, "export": False},
+        extra_args=params.get("extra_args") or (),
+    )
+
+
+def keep_needed(items: Sequence[Item], directory: str) -> None:
+    """Remove what the chosen tables do not need, so that the scratch server opens what it opens of any other copy."""
+    names = _names(directory)
+    for name in names - needed(names, [item.stored for item in items]):
+        os.unlink(os.path.join(directory, name))
 
 
 def prepare(directory: str, params: Mapping[str, Any], ctx: Context) -> None:

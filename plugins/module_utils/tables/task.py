@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -28,6 +29,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.tables.journal imp
 from ansible_collections.dba.mariabackup.plugins.module_utils.tables.live import Live, leave_binary_log, live_session
 from ansible_collections.dba.mariabackup.plugins.module_utils.tables.plan import (
     Plan,
+    check_room,
     judge,
     make_plan,
     requested_tables,
@@ -47,7 +49,7 @@ def check(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
         if unfinished is not None and unfinished.phase != STAGE and unfinished.request == _request(params):
             step = {"phase": "finish", "action": "finish the import that was interrupted", "detail": unfinished.id}
             return {"changed": True, "plan": [step], **_outline(unfinished)}
-        plan = make_plan(_with_source(params, ctx), live)
+        plan = _plan(*_with_source(params, ctx), live)
     for text in plan.warnings:
         ctx.warn(text)
     directory = staging.staging_directory(datadir.rstrip("/"), _new_id())
@@ -60,7 +62,7 @@ def check(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
             {
                 "name": quote_table(item.table),
                 "action": "replace" if item.exists else "create",
-                "bytes": item.stored.bytes,
+                "bytes": item.stored.bytes if plan.knows_sizes else None,
                 "previous": None,
                 "checksum": None,
                 "state": "planned",
@@ -72,9 +74,16 @@ def check(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
     }
 
 
+def _plan(params: Mapping[str, Any], links: Sequence[str], live: Live) -> Plan:
+    plan = make_plan(params, live, links)
+    check_room(plan)
+    return plan
+
+
 def _diff(plan: Plan) -> dict[str, str]:
     before = [f"{quote_table(item.table)}: {'exists' if item.exists else 'missing'}" for item in plan.items]
-    after = [f"{quote_table(item.table)}: of backup {plan.backup_id}, {item.stored.bytes} bytes" for item in plan.items]
+    sizes = [f", {item.stored.bytes} bytes" if plan.knows_sizes else "" for item in plan.items]
+    after = [f"{quote_table(item.table)}: of backup {plan.backup_id}{size}" for item, size in zip(plan.items, sizes)]
     return {"before": "\n".join(before) + "\n", "after": "\n".join(after) + "\n"}
 
 
@@ -85,23 +94,15 @@ def _request(params: Mapping[str, Any]) -> Any:
     return {"source": source, "tables": tables, "existing": params["existing"]}
 
 
-def _with_source(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
-    """Find the backup of a repository.
+def _with_source(params: Mapping[str, Any], ctx: Context) -> tuple[dict[str, Any], list[str]]:
+    """Find the backup of a repository; return the options with its directory, and the directories of its chain.
 
     Raises:
-        MariabackupError: there is none, or its files do not lie in one directory as they were.
+        MariabackupError: there is none.
     """
     request = sources.request_of(params)
     path = params["target_dir"] if request is None else sources.find(request, params, ctx).data
-    entry = sources.entry_of(path)
-    manifest = entry.head.manifest if entry is not None and entry.head is not None else None
-    if manifest is not None and (manifest.stream is not None or manifest.base_id is not None):
-        raise MariabackupError(
-            f"The backup {manifest.id} is {'a stream' if manifest.stream is not None else 'an increment'}, and tables are"
-            " imported from the files of a full backup.",
-            "Make a prepared directory of it (module prepare, option dest), and import the tables from there (target_dir).",
-        )
-    return {**params, "target_dir": path}
+    return {**params, "target_dir": path}, sources.links(path)
 
 
 def _new_id() -> str:
@@ -159,9 +160,9 @@ def _settle(params: Mapping[str, Any], live: Live, datadir: str, ctx: Context) -
 
 def _import(params: Mapping[str, Any], live: Live, datadir: str, ctx: Context) -> dict[str, Any]:
     with ctx.phase("plan"):
-        params = _with_source(params, ctx)
+        params, links = _with_source(params, ctx)
         with sources.reading(params["target_dir"]):
-            plan = make_plan(params, live)
+            plan = _plan(params, links, live)
         for text in plan.warnings:
             ctx.warn(text)
         run_id = _new_id()
@@ -177,6 +178,8 @@ def _import(params: Mapping[str, Any], live: Live, datadir: str, ctx: Context) -
         )
         journal.write()
     try:
+        stage = _unpack if plan.packed else _copy
+        plan = stage(plan, journal, params, live, ctx)
         _bring(plan, journal, params, live, datadir, ctx)
     except BaseException as error:
         _give_up(journal, error, params, ctx)
@@ -198,13 +201,32 @@ def _request_of_plan(params: Mapping[str, Any]) -> Any:
     return _request(params)
 
 
-def _bring(plan: Plan, journal: Journal, params: Mapping[str, Any], live: Live, datadir: str, ctx: Context) -> None:
-    """Everything up to the exchange, and the exchange."""
+def _copy(plan: Plan, journal: Journal, params: Mapping[str, Any], _live: Live, ctx: Context) -> Plan:
+    """Copy what the tables need, and prepare it."""
     with ctx.phase("stage"), sources.reading(params["target_dir"]):
         staging.copy_needed(plan.source, plan.manifest, plan.items, journal.directory, params, ctx)
         ctx.point("import-staged")
     with ctx.phase("prepare"):
         staging.prepare(journal.directory, params, ctx)
+    return plan
+
+
+def _unpack(plan: Plan, journal: Journal, params: Mapping[str, Any], live: Live, ctx: Context) -> Plan:
+    """Unpack and prepare a stream or a chain where the copy is made, and plan with what is there now."""
+    with sources.reading(params["target_dir"]):
+        with ctx.phase("stage"):
+            staging.unpack_full(plan.packed, journal.directory, params, ctx)
+            ctx.point("import-unpacked")
+        with ctx.phase("prepare"):
+            staging.prepare_chain(plan.packed, journal.directory, params, ctx)
+    with ctx.phase("plan"):
+        found = make_plan({**params, "target_dir": journal.directory}, live)
+        staging.keep_needed(found.items, journal.directory)
+    return replace(found, source=plan.source, manifest=plan.manifest)
+
+
+def _bring(plan: Plan, journal: Journal, params: Mapping[str, Any], live: Live, datadir: str, ctx: Context) -> None:
+    """From the prepared copy to the exchange, and the exchange."""
 
     def examine() -> None:
         journal.children = judge(plan, live)

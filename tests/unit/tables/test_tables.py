@@ -15,6 +15,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.tables.contents im
     match,
     needed,
     partition_names,
+    prepared_names,
     problem_of,
     stored_tables,
 )
@@ -154,6 +155,32 @@ def test_tables_of_a_backup() -> None:
         "ibdata1", "undo001", "ib_logfile0", "aria_log_control", "aria_log.00000001", "backup-my.cnf", "xtrabackup_info",
         "shop/db.opt", "shop/orders.frm", "shop/orders.ibd",
     }  # fmt: skip
+
+
+def test_names_in_an_increment() -> None:
+    """Deltas and new tables are found by the names that they get; what is no InnoDB file keeps its own."""
+    found = prepared_names(
+        {
+            "ibdata1.delta": 1,
+            "shop/a.frm": 2,
+            "shop/a.ibd.delta": 3,
+            "shop/a.ibd.meta": 4,
+            "shop/b#P#p0.new": 5,
+            "shop/c.new.delta": 6,
+            "shop/c.new.meta": 7,
+            "shop/d.ibd": 8,
+            "shop/e.MYD": 9,
+        }
+    )
+    assert found == {
+        "ibdata1.delta": 1,
+        "shop/a.frm": 2,
+        "shop/a.ibd": 3,
+        "shop/b#P#p0.ibd": 5,
+        "shop/c.ibd": 6,
+        "shop/d.ibd": 8,
+        "shop/e.MYD": 9,
+    }
 
 
 def test_what_cannot_be_imported_is_named(tmp_path: Path) -> None:
