@@ -13,7 +13,9 @@ short_description: Copy a backup to another repository and check it there
 description:
   - Copies a backup of O(repository), with all that its restore needs, to the repository O(to). There it has the same instance and
     the same id, and every module takes it from there.
-  - The files are checked against their checksums while they are read, and once more on arrival. There they are read back from the disk.
+  - Either of them may be remote storage. That holds streams only, so a backup in the form of files does not go there.
+  - The files are checked against their checksums while they are read, and once more on arrival. There they are read back from the disk,
+    and a stream from the storage.
   - Until it has been checked, a copy is C(<id>.partial). What a run that died has left is removed by the next one.
   - Blocks are never shared with the original, on file systems that could.
 extends_documentation_fragment:
@@ -32,7 +34,8 @@ attributes:
 options:
   repository:
     description:
-      - The directory on the managed host that holds the backup, as C(<repository>/<instance>/<backup id>/).
+      - Holds the backup, as C(<repository>/<instance>/<backup id>/). It is a directory on the managed host, or remote storage, as
+        C(<remote of rclone>:<path>).
     type: path
     required: true
   instance:
@@ -50,10 +53,15 @@ options:
     type: str
   to:
     description:
-      - The other repository, a directory on the managed host that is not lost together with the first. It is made when it is
-        missing.
+      - The other repository, a directory on the managed host or remote storage that is not lost together with the first. It is made
+        when it is missing.
     type: path
     required: true
+  rclone_config:
+    description:
+      - A file on the managed host with the remotes that O(repository) and O(to) name. Nobody else may read it (mode 0600).
+      - The default is rclone's own, C(~/.config/rclone/rclone.conf) of the account that runs the module.
+    type: path
   state_dir:
     description:
       - Where jobs and locks are kept.
@@ -210,6 +218,7 @@ def main() -> None:
             "backup_id": named["backup_id"],
             "before": named["before"],
             "to": {"type": "path", "required": True},
+            "rclone_config": {"type": "path"},
             "state_dir": {"type": "path", "default": "/var/lib/mariabackup"},
         },
         supports_check_mode=True,

@@ -115,7 +115,8 @@ options:
         default: 0
   copy_to:
     description:
-      - Another repository, to which each backup is copied before anything is pruned, as by M(dba.mariabackup.copy_backup).
+      - Another repository, to which each backup is copied before anything is pruned, as by M(dba.mariabackup.copy_backup). Remote storage
+        takes streams only.
     type: path
   copy_retention:
     description:

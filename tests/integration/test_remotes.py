@@ -121,7 +121,8 @@ def test_five_minutes(
     options = {"type": "auto", "full_every": "23h", "format": "stream", "compression": "zstd",
                "encryption_recipients": [_key(other)]}  # fmt: skip
     schedule = {"name": "hourly", "on_calendar": "hourly", "backup_options": options,
-                "retention": {"keep_within": "2d", "keep_daily": 14}}  # fmt: skip
+                "retention": {"keep_within": "2d", "keep_daily": 14},
+                "copy_to": f"shell:{FOLDER}", "copy_retention": {"keep_last": 1}}  # fmt: skip
     place = {"mariabackup_repository": REMOTE, "mariabackup_rclone_config": CONFIG}
     books.succeed("dba.mariabackup.install", mariabackup_hosts=server.name)
     books.succeed("dba.mariabackup.schedule", mariabackup_hosts=server.name, mariabackup_schedules=[schedule], **place)
@@ -133,6 +134,8 @@ def test_five_minutes(
     assert [entry["type"] for entry in listed["backups"]] == ["full", "incremental"]
     (run,) = listed["scheduled_runs"]
     assert (run["ok"], run["backup_id"]) == (True, listed["backups"][1]["id"]), show(run)
+    copies = server.succeed("backup_info", repository=f"shell:{FOLDER}", rclone_config=CONFIG)["backups"]
+    assert [entry["id"] for entry in copies] == [entry["id"] for entry in listed["backups"]]
     assert not server.exists(IDENTITY)
     _nothing_stored_here(server)
     restored = books.succeed(

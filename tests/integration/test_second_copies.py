@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
@@ -22,10 +23,12 @@ from tests.integration.harness.faults import (
 )
 from tests.integration.harness.modules import Running
 from tests.integration.harness.server import Server, show
+from tests.integration.harness.storage import CONFIG, FOLDER, Storage
 
 FIRST = "/srv/repository"
 SECOND = "/mnt/second/repository"
 HAND = "/srv/by-hand"
+IDENTITY = "/root/test-identity"
 FLIP = "printf x | dd of={} bs=1 seek=5000 conv=notrunc status=none"
 
 
@@ -149,6 +152,66 @@ def test_a_copy_that_is_killed_or_meets_a_prune(server: Server) -> None:
     assert _copy(server)["copied"] == [new]
     for name in (old, new):
         assert server.succeed("backup_info", repository=SECOND, backup_id=name, verify=True)["valid"]
+
+
+@pytest.mark.suites("trixie")
+def test_copies_from_and_to_remote_storage(server: Server, take: Callable[..., Server]) -> None:
+    """An encrypted chain from this host to S3, from there to SFTP, and back; damage and a kill on the way; each restores."""
+    storage = Storage(take("bookworm", start=False, data=False))
+    storage.configure(server)
+    server.run(f"age-keygen -o {IDENTITY} 2>/dev/null; chmod 0600 {IDENTITY}")
+    stream: dict[str, Any] = {"repository": FIRST, "format": "stream", "compression": "zstd"}
+    stream["encryption_recipients"] = [server.out(["age-keygen", "-y", IDENTITY])]
+    full = server.succeed("backup", **stream)["id"]
+    server.dataset("change")
+    changed = server.snapshot()
+    last = server.succeed("backup", **stream, type="incremental")["id"]
+    instance = server.out("hostname")
+    s3, sftp = "store:backups", f"shell:{FOLDER}"
+    up: dict[str, Any] = {"repository": FIRST, "to": sftp, "rclone_config": CONFIG}
+    planned = server.succeed("copy_backup", check=True, **up)
+    assert (planned["copied"], planned["path"]) == ([full, last], f"{sftp}/{instance}/{last}")
+    assert storage.names(server, sftp) == []
+    # Damage on the way, and a kill: in neither case is there a backup.
+    file = f"{FOLDER}/{instance}/{full}/backup.mbstream.zst.age"
+    running = _stopped(server, "copy-verify", "copy_backup", **up)
+    storage.host.run(FLIP.format(file))
+    proceed(server)
+    result = running.result()
+    assert result["failed_phase"] == "verify", show(result)
+    assert storage.names(server, sftp) == []
+    running = _stopped(server, "copy-commit", "copy_backup", **up)
+    kill_runner(server)
+    assert running.result().get("failed")
+    assert server.succeed("backup_info", repository=sftp, rclone_config=CONFIG)["backups"] == []
+    done = server.succeed("copy_backup", **up)
+    assert (done["copied"], done["chain"]) == ([full, last], [full, last])
+    assert server.succeed("copy_backup", **up)["changed"] is False
+    for name in (full, last):
+        for part in ("manifest.json", "backup.mbstream.zst.age"):
+            here = server.out(f"sha256sum < {_top(server, FIRST)}/{name}/{part}")
+            assert storage.host.out(f"sha256sum < {FOLDER}/{instance}/{name}/{part}") == here
+    assert f"{sftp}/{instance}/{last}" in storage.host.host.get(f"{FOLDER}/{instance}/{last}/RESTORE.txt")
+    # From one remote to another, and back to a directory of this host.
+    server.run(["rm", "-rf", FIRST])
+    across = {"repository": sftp, "to": s3, "rclone_config": CONFIG}
+    assert server.succeed("copy_backup", **across)["copied"] == [full, last]
+    back = {"repository": s3, "to": SECOND, "rclone_config": CONFIG}
+    assert server.succeed("copy_backup", **back, backup_id=full)["copied"] == [full]
+    assert server.succeed("copy_backup", **back)["copied"] == [last]
+    assert f"BACKUP={_top(server)}/{last}\n" in server.host.get(f"{_top(server)}/{last}/RESTORE.txt")
+    for place in ({"repository": s3, "rclone_config": CONFIG}, {"repository": SECOND}):
+        found = server.succeed("backup_info", backup_id=last, verify=True, identity_file=IDENTITY, **place)
+        assert found["valid"], show(found)
+    options: dict[str, Any] = {"existing_data": "delete", "identity_file": IDENTITY}
+    server.succeed("restore", repository=s3, rclone_config=CONFIG, backup_id=full, **options)
+    server.assert_seeded()
+    server.succeed("restore", repository=SECOND, **options)
+    assert server.snapshot()["tables"] == changed["tables"]
+    # What remote storage cannot hold, and one place twice.
+    files = server.succeed("backup", repository=SECOND)["id"]
+    server.fail("copy_backup", "holds streams only", files, repository=SECOND, to=s3, rclone_config=CONFIG)
+    server.fail("copy_backup", "lie inside of each other", repository=s3, to=f"{s3}/second", rclone_config=CONFIG)
 
 
 def test_a_backup_made_by_hand_is_adopted(server: Server) -> None:

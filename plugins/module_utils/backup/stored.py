@@ -94,6 +94,29 @@ def verify(path: str, manifest: Manifest, params: Mapping[str, Any], ctx: Contex
     return "stream"
 
 
+def verify_bytes(path: str, manifest: Manifest, params: Mapping[str, Any], ctx: Context) -> None:
+    """Read the stored bytes of a stream to their end, and hold length and checksum against the manifest.
+
+    Args:
+        path: the directory of its metadata files.
+
+    Raises:
+        MariabackupError: they are not those that were stored.
+    """
+    with _opened(path, manifest, params) as (source, stream):
+        pipe = InputPipe(
+            source,
+            [],
+            os.path.join(ctx.job_dir, "stream.log"),
+            expected_bytes=stream.size,
+            expected_sha256=stream.sha256,
+            on_bytes=_progress(ctx, stream.size),
+        )
+        with pipe:
+            _swallow(pipe.fd)
+            pipe.finish(reader_failed=False)
+
+
 def extract(
     path: str,
     manifest: Manifest,

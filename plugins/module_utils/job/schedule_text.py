@@ -101,14 +101,15 @@ def check_names(params: Mapping[str, Any]) -> None:
         text = params.get(option)
         if text is not None and (not text.strip() or not text.isprintable()):
             raise MariabackupError(f"{option} is {text!r}.", "Write it as systemd.time(7) describes it.")
-    if params.get("copy_to") and is_remote(params.get("repository") or ""):
+    backup = {**params, **(params.get("backup_options") or {})}
+    if is_remote(params.get("copy_to") or "") and backup.get("format") != "stream":
         raise MariabackupError(
-            f"copy_to is set, and repository is {params['repository']}, which is remote storage.",
-            "Copies are made between directories; use a schedule of its own for each place.",
+            f"copy_to is {params['copy_to']}, which is remote storage, and holds streams only.",
+            "Set format to stream in backup_options.",
         )
     for option in ("repository", "copy_to", "state_dir", "metrics_dir"):
         path = params.get(option)
-        remote = option == "repository" and is_remote(path or "")
+        remote = option in ("repository", "copy_to") and is_remote(path or "")
         if path and not ((path.startswith("/") or remote) and path.isprintable()):
             raise MariabackupError(f"{option} is {path!r}.", "Write an absolute path without control characters.")
 
@@ -126,7 +127,7 @@ def steps_of(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     if params.get("retention"):
         steps.append({"operation": "prune", "params": {**place, **params["retention"]}})
     if params.get("copy_to") and params.get("copy_retention"):
-        second = {**shared, "repository": params["copy_to"]}
+        second = {**place, "repository": params["copy_to"]}
         steps.append({"operation": "prune", "params": {**second, **params["copy_retention"]}})
     return steps
 

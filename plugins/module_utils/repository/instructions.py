@@ -164,7 +164,7 @@ def restore_text(manifest: Manifest, path: str, bases: Sequence[Manifest] = (), 
     """
     if manifest.partial:
         return _partial_text(manifest, path)
-    version = parse_version(manifest.server_version or "")
+    version = parse_version(manifest.server_version) if manifest.server_version else None
     names = [base.id for base in bases] + [manifest.id]
     places = {"data": DATA, "file_list": FILE_LIST}
     and_prepare = ', and prepare the copy: its last line has to be "completed OK!"'

@@ -24,6 +24,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest im
     MANIFEST,
     METADATA,
     Manifest,
+    read_manifest,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.remote_record import (
     NAME,
@@ -168,6 +169,11 @@ class RemoteWorkplace(Workplace):
         self._begun = True
         return self._rclone.writer(join(self.url, name), expected_bytes)
 
+    def bring_stream(self, source: str, name: str) -> None:
+        """Copy a stream that lies elsewhere, on this host or in remote storage; rclone tries again what fails for a moment."""
+        self._begun = True
+        self._rclone.copy_file(source, join(self.url, name))
+
     def stream_is_stored(self) -> None:
         write_record(self.work, RemoteRecord(self.url, {file.path: file.size for file in self._rclone.files(self.url)}))
 
@@ -175,6 +181,7 @@ class RemoteWorkplace(Workplace):
         local = {name: size for name, size in _files_below(self.work).items() if name != NAME}
         self._rclone.store(self.work, self.url, [name for name in local if name != MANIFEST])
         expected = {name: size for name, size in local.items() if name != MANIFEST}
+        manifest = manifest or read_manifest(self._manifest)
         if manifest is not None and manifest.stream is not None:
             expected[manifest.stream.file] = manifest.stream.size
         arrived = {file.path: file.size for file in self._rclone.files(self.url)}

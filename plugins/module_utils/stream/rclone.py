@@ -144,6 +144,10 @@ class Rclone:
             "copy", "--files-from-raw=-", "--no-traverse", "--ignore-times", "--", directory, where, text="\n".join(names)
         )  # fmt: skip
 
+    def copy_file(self, source: str, target: str) -> None:
+        """Copy one file, on this host or in any remote, to another name; rclone compares sizes and checksums."""
+        self._run("copyto", "--ignore-times", "--", source, target, timeout=None)
+
     def remove_file(self, where: str) -> None:
         """Remove one file; nothing happens when it is not there."""
         self._run("deletefile", "--", where, accept=_NOT_FOUND)
@@ -153,17 +157,17 @@ class Rclone:
         self._run("purge", "--", where, accept=_NOT_FOUND)
 
     def _run(
-        self, *arguments: str, text: str | None = None, accept: tuple[int, ...] = ()
+        self, *arguments: str, text: str | None = None, accept: tuple[int, ...] = (), timeout: float | None = _TIMEOUT
     ) -> subprocess.CompletedProcess[str]:
         argv = self.argv(*arguments)
         try:
             done = subprocess.run(
                 argv, input=text, stdin=None if text is not None else subprocess.DEVNULL, capture_output=True, text=True,
-                errors="replace", check=False, timeout=_TIMEOUT, env={**os.environ, "LC_ALL": "C"},
+                errors="replace", check=False, timeout=timeout, env={**os.environ, "LC_ALL": "C"},
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise MariabackupError(
-                f"rclone {arguments[0]} of {arguments[-1]} did not end within {_TIMEOUT} s.", "Look at the storage."
+                f"rclone {arguments[0]} of {arguments[-1]} did not end within {timeout} s.", "Look at the storage."
             ) from None
         if done.returncode != 0 and done.returncode not in accept:
             raise failure(argv, done.returncode, done.stderr)

@@ -119,6 +119,10 @@ def test_the_steps() -> None:
     assert all(step["params"]["defaults_group_suffix"] == ".x" for step in steps)
     assert [step["params"].get("keep_last") for step in steps] == [None, None, 3, 9]
     assert [step["params"].get("login_password") for step in steps[1:]] == [None] * 3
+    remote = {**PARAMS, "copy_to": "s3:bucket", "rclone_config": "/root/r.conf", "copy_retention": {"keep_last": 9}}
+    remote["backup_options"] = {"format": "stream"}
+    check_names(remote)
+    assert [step["params"]["rclone_config"] for step in steps_of(remote)] == ["/root/r.conf"] * 3
 
 
 def test_a_password_is_in_the_description_and_not_shown() -> None:
@@ -148,7 +152,6 @@ def test_a_password_is_in_the_description_and_not_shown() -> None:
         {"copy_to": "/a\nb"},
         {"metrics_dir": "relative"},
         {"copy_to": "s3:bucket"},
-        {"copy_to": "/second", "repository": "s3:bucket"},
     ],
     ids=str,
 )

@@ -13,11 +13,16 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import FileEntry, Manifest, write_manifest
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
+    FileEntry,
+    Manifest,
+    StoredStream,
+    write_manifest,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import OPERATIONS, PLANS
-from ansible_collections.dba.mariabackup.plugins.module_utils.repository import copying
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository import transfer
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import chain_of
 
 CONTENT = b"some bytes"
@@ -32,17 +37,23 @@ def name(number: int) -> str:
 def store(tmp_path: Path) -> Store:
     """Store a backup and return its directory."""
 
-    def add(number: int, base: int | None = None, checksum: str = "sha256") -> Path:
+    def add(number: int, base: int | None = None, checksum: str = "sha256", stream: bool = False) -> Path:
         digest = hashlib.sha256(CONTENT).hexdigest() if checksum == "sha256" else None
         made = Manifest(
             name(number), "incremental" if base else "full", f"2026-11-{number:02d}T10:15:07Z", "db1", None, None, None,
             0, 1, 2, instance="db1", base_id=name(base) if base else None, checksum=checksum,
             files={"ibdata1": FileEntry(len(CONTENT), digest), "shop/t.ibd": FileEntry(len(CONTENT), digest)},
+            stream=StoredStream("backup.mbstream", len(CONTENT), digest) if stream else None,
         )  # fmt: skip
         path = tmp_path / "first" / "db1" / made.id
-        (path / "data" / "shop").mkdir(parents=True)
-        for file in made.files:
-            (path / "data" / file).write_bytes(CONTENT)
+        if stream:
+            (path / "metadata").mkdir(parents=True)
+            (path / "metadata" / "xtrabackup_info").write_bytes(CONTENT)
+            (path / "backup.mbstream").write_bytes(CONTENT)
+        else:
+            (path / "data" / "shop").mkdir(parents=True)
+            for file in made.files:
+                (path / "data" / file).write_bytes(CONTENT)
         (path / "RESTORE.txt").write_text(f"    BACKUP={path}\n    BASE={path.parent}/{name(base or 1)}\n")
         (path / "configuration.json").write_text("{}")
         write_manifest(str(path / "manifest.json"), made)
@@ -79,27 +90,29 @@ def test_a_chain_arrives_with_its_bases(store: Store, copy: Callable[..., dict[s
         for file in ("manifest.json", "files.json", "configuration.json", "data/ibdata1", "data/shop/t.ibd"):
             assert (top / path.name / file).read_bytes() == (path / file).read_bytes()
     text = (top / name(3) / "RESTORE.txt").read_text()
-    assert text == f"    BACKUP={top}/{name(3)}\n    BASE={top}/{name(2)}\n"
+    assert f"    BACKUP={top}/{name(3)}\n" in text
+    assert name(2) in text
+    assert str(tmp_path / "first") not in text
     assert copy(backup_id=name(3))["changed"] is False
     assert copy()["copied"] == [name(4)]
 
 
-def test_a_backup_that_is_no_directory_of_files(
-    store: Store, copy: Callable[..., dict[str, Any]], tmp_path: Path
-) -> None:
-    """One file and a directory beside the manifest, whatever they are called."""
-    path = store(1)
-    (path / "data" / "ibdata1").rename(path / "backup.mbstream.zst")
-    (path / "data").rename(path / "metadata")
+def test_a_stream(store: Store, copy: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    """The stream beside the manifest, and what describes it; damage is found at the source and in the copy."""
+    path = store(1, stream=True)
+    (path / "backup.mbstream").write_bytes(b"x" * len(CONTENT))
+    with pytest.raises(MariabackupError, match="damaged: its stream was changed"):
+        copy()
+    (path / "backup.mbstream").write_bytes(CONTENT)
     copy()
     there = tmp_path / "second" / "db1" / name(1)
     assert sorted(str(item.relative_to(there)) for item in there.rglob("*") if item.is_file()) == [
-        "RESTORE.txt", "backup.mbstream.zst", "configuration.json", "files.json", "manifest.json", "metadata/shop/t.ibd"
+        "RESTORE.txt", "backup.mbstream", "configuration.json", "files.json", "manifest.json", "metadata/xtrabackup_info"
     ]  # fmt: skip
-    assert (there / "backup.mbstream.zst").read_bytes() == CONTENT
+    assert (there / "backup.mbstream").read_bytes() == CONTENT
     assert not (there / "data").exists()
-    (there / "backup.mbstream.zst").write_bytes(b"x")
-    with pytest.raises(MariabackupError, match=r"damaged: backup\.mbstream\.zst is missing or cut"):
+    (there / "backup.mbstream").write_bytes(b"x")
+    with pytest.raises(MariabackupError, match=r"damaged: backup\.mbstream is missing or cut"):
         copy()
 
 
@@ -110,7 +123,7 @@ def test_without_checksums_it_is_compared_with_the_source(
     path = store(2, checksum="none")
     copy(backup_id=name(1))
     monkeypatch.setattr(
-        copying, "_forget", lambda work, _names: (Path(work) / "data/ibdata1").write_bytes(b"other" * 2)
+        transfer, "_forget", lambda work, _names: (Path(work) / "data/ibdata1").write_bytes(b"other" * 2)
     )
     with pytest.raises(MariabackupError, match=r"not what was sent: data/ibdata1") as caught:
         copy(backup_id=name(2))
