@@ -12,7 +12,7 @@ import pytest
 
 from tests.integration.harness.faults import TOOL, frozen, kill_program, kill_runner, wait_program
 from tests.integration.harness.playbooks import Playbooks
-from tests.integration.harness.server import Server, show
+from tests.integration.harness.server import Server, show, wait_for
 from tests.integration.harness.storage import CONFIG, FOLDER, Storage
 
 REMOTE = "store:backups"
@@ -172,6 +172,36 @@ def test_storage_that_fails(server: Server, storage: Storage) -> None:
     storage.stop()
     server.fail("restore", "rclone failed", **BACK)
     assert server.server_pid() == pid
+    server.assert_seeded()
+
+
+def test_unfinished_uploads_are_cleaned_up(server: Server, storage: Storage) -> None:
+    """kill -9 of rclone leaves the parts of an upload in S3, which no list of files shows; the next backup ends it.
+
+    The S3 server of the tests says of every upload that it began in 2010.
+    """
+    unfinished = ["rclone", f"--config={CONFIG}", "backend", "list-multipart-uploads", REMOTE]
+    running = server.start_module("backup", throttle=1, **WHERE, format="stream")
+    wait_for(lambda: "UploadId" in server.out(unfinished), "an upload of many parts", pause=0.2)
+    kill_program(server, ["rclone"])
+    assert running.result().get("failed")
+    assert "UploadId" in server.out(unfinished)
+    assert _listed(server) == []
+    server.succeed("backup", **INTO)
+    assert "UploadId" not in server.out(unfinished)
+    assert len(_listed(server)) == 1
+
+
+def test_storage_that_is_full(server: Server, storage: Storage) -> None:
+    """No room in the storage: said so, nothing is left there, and an earlier backup stays whole."""
+    storage.host.mount("ext4", "40M", "/mnt/small", owner=None)
+    where = {"repository": "shell:/mnt/small", "rclone_config": CONFIG}
+    taken = server.succeed("backup", format="stream", compression="zstd", **where)["id"]
+    before = storage.host.listing("/mnt/small")
+    server.fail("backup", "rclone rcat failed", "has room", format="stream", **where)
+    assert [name for name in storage.names(server, "shell:/mnt/small") if taken not in name] == []
+    assert len(storage.host.listing("/mnt/small")) == len(before)
+    assert server.succeed("backup_info", backup_id=taken, verify=True, **where)["valid"]
     server.assert_seeded()
 
 

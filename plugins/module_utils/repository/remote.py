@@ -103,6 +103,11 @@ class RemoteRepository(Repository):
                 ctx.warn(f"{url}, an upload that died, cannot be removed: {error.cause}")
             else:
                 ctx.log(f"removed {url}, an upload that died")
+        try:
+            self._rclone.clean_up(self.place(instance))
+        except MariabackupError as error:
+            # Most kinds of storage have no such uploads, and a host that may only write may not do this.
+            ctx.log(f"unfinished uploads, if there are any, are left: {error.cause}")
 
     def remove(self, entry: Entry) -> bool:
         """Remove a backup; without its manifest it is none any more, whatever happens to the rest."""

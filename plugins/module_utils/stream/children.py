@@ -160,6 +160,7 @@ def failure(child: Child, log_path: str, offset: int, action: str) -> Mariabacku
     else:
         words = _words(tail, name)
         cause = f"{name} failed with return code {rc}" + (f": {words}." if words else " and said nothing.")
+        action = child.program.action("\n".join(tail)) or action
     return MariabackupError(
         cause, action, cmd=tool_run.mask(child.program.argv), rc=rc, log_tail=tail, log_path=log_path
     )

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
@@ -22,11 +23,17 @@ class Filter:
         name: what errors call it, ``zstd``.
         argv: an absolute path and arguments, without secrets.
         pass_fds: descriptors that it inherits, such as that of a file with a key.
+        advice: what to do when it says what one of the patterns finds.
     """
 
     name: str
     argv: tuple[str, ...]
     pass_fds: tuple[int, ...] = ()
+    advice: tuple[tuple[re.Pattern[str], str], ...] = ()
+
+    def action(self, said: str) -> str | None:
+        """Return what to do about the program's words; None when they are not known."""
+        return next((advice for pattern, advice in self.advice if pattern.search(said)), None)
 
 
 def find_program(name: str, package: str) -> str:

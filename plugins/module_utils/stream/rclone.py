@@ -27,6 +27,8 @@ _PARTS = 9_000
 _SMALLEST_PART = 5 << 20
 _MIB = 1 << 20
 _NOT_FOUND = (3, 4)
+# Longer than any upload takes: the storage tells of a bucket's uploads, and not whose they are.
+_UNFINISHED = "7d"
 _TIMEOUT = 3600
 _OPTIONS = ("--ask-password=false", "--contimeout=30s", "--timeout=5m", "--low-level-retries=5", "--stats=0")
 # What rclone says, and what to do about it.
@@ -50,6 +52,10 @@ _KNOWN = (
     (
         re.compile(r"no space left|quota|InsufficientStorage|XMinioStorageFull", re.IGNORECASE),
         "Make room in the storage, then run the task again.",
+    ),
+    (
+        re.compile(r"SSH_FX_FAILURE"),
+        "An SFTP server says no more than this: see whether the storage has room, then run the task again.",
     ),
 )  # fmt: skip
 
@@ -106,14 +112,13 @@ class Rclone:
 
     def reader(self, where: str) -> Filter:
         """Return the program that writes a stored file to its stdout."""
-        return Filter("rclone cat", self.argv("cat", "--", where))
+        return Filter("rclone cat", self.argv("cat", "--", where), advice=_KNOWN)
 
     def writer(self, where: str, expected_bytes: int) -> Filter:
         """Return the program that stores its stdin as one file; see ``part_size``."""
         size = f"{part_size(expected_bytes)}B"
-        return Filter(
-            "rclone rcat", self.argv("rcat", f"--s3-chunk-size={size}", "--s3-upload-concurrency=2", "--", where)
-        )
+        argv = self.argv("rcat", f"--s3-chunk-size={size}", "--s3-upload-concurrency=2", "--", where)
+        return Filter("rclone rcat", argv, advice=_KNOWN)
 
     def files(self, where: str) -> list[RemoteFile]:
         """Return every file below ``where``; none where there is nothing."""
@@ -155,6 +160,14 @@ class Rclone:
     def purge(self, where: str) -> None:
         """Remove a directory with all that is in it; nothing happens when it is not there."""
         self._run("purge", "--", where, accept=_NOT_FOUND)
+
+    def clean_up(self, where: str) -> None:
+        """End uploads of many parts that nobody has finished within a week: they are no files, and cost as much as files.
+
+        Raises:
+            MariabackupError: the storage knows no such uploads (only S3 and its like do), or refuses.
+        """
+        self._run("backend", "cleanup", "-o", f"max-age={_UNFINISHED}", where)
 
     def _run(
         self, *arguments: str, text: str | None = None, accept: tuple[int, ...] = (), timeout: float | None = _TIMEOUT
