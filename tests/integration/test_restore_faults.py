@@ -114,7 +114,6 @@ def test_no_space_and_no_inodes_for_staging(server: Server) -> None:
         refused_early(server, "MiB are free", "delete_first")
         server.run(f"rm {LOST_FOUND}/filler")
     with untouched(server):
-        # No more than there are: ext4 looks through all of its groups for each that it cannot give.
         inodes = int(server.out(f"df --output=iavail {DATADIR} | tail -1"))
         server.run(f"cd {LOST_FOUND} && seq 1 {inodes - 20} | xargs touch")
         refused_early(server, "inodes")

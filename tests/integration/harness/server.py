@@ -190,7 +190,8 @@ class Server:
         seed = f"{STORE}/{layout.seed}"
         if layout.mount:
             size = {"ext4": "600M", "xfs": "800M", "btrfs": "800M"}[layout.mount]
-            self.mount(layout.mount, size, DATADIR)
+            # Few inodes, so that a test that uses them up is through in a second.
+            self.mount(layout.mount, size, DATADIR, mkfs=("-N", "4096") if layout.mount == "ext4" else ())
         if layout.link:
             self.run(f"mkdir -p {layout.link} && chown mysql:mysql {layout.link} && ln -s {layout.link} {DATADIR}")
         directories = [DATADIR, *layout.elsewhere, *([layout.datadir] if layout.instance else [])]
