@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import re
+import shutil
 from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
@@ -134,3 +135,28 @@ def path_key(path: str) -> str:
         return "".join(f"_{byte:02x}" for byte in match.group().encode("utf-8", "surrogateescape"))
 
     return "-".join(re.sub(r"[^A-Za-z0-9.]|^\.", escape, part) for part in parts) or "-"
+
+
+def delete_tree(path: str, *, ignore_errors: bool = False) -> None:
+    """Remove a directory with all that is in it; symbolic links are removed, never followed.
+
+    An overlay file system whose layers lie on two others forgets the inode numbers of directories when memory runs short, and
+    gives new ones. Between two looks of ``shutil.rmtree`` at one directory it then seems that a link was put in its way.
+
+    Args:
+        ignore_errors: leave what cannot be removed.
+
+    Raises:
+        OSError: the disk refuses, or there is no such directory.
+    """
+    for last in (False, False, True):
+        try:
+            shutil.rmtree(path)
+            return
+        except OSError as error:
+            if error.errno is None and not last:
+                continue
+            if not ignore_errors:
+                raise
+            shutil.rmtree(path, ignore_errors=True)
+            return

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Callable
@@ -33,6 +32,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.redo import
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import delete_tree
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.argv import prepare_argv
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.run import run_tool
 
@@ -66,7 +66,7 @@ def apply_increments(
     """
     room = path.rstrip("/") + COPY_SUFFIX
     for number, source in enumerate(increments, 1):
-        shutil.rmtree(room, ignore_errors=True)
+        delete_tree(room, ignore_errors=True)
         try:
             ctx.log(f"increment {number} of {len(increments)}: {source}")
             copy(source, room)
@@ -74,7 +74,7 @@ def apply_increments(
             last = number == len(increments)
             apply_increment(path, room, ctx, {**params, "export": last and params.get("export")}, extra_args=extra_args)
         finally:
-            shutil.rmtree(room, ignore_errors=True)
+            delete_tree(room, ignore_errors=True)
         ctx.point(f"increment-{number}-applied")
 
 

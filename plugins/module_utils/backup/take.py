@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -41,6 +40,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_plan i
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import delete_tree
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive, probe
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.argv import backup_argv
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.login import private_option_file
@@ -310,7 +310,7 @@ def drop_foreign(directory: str) -> None:
                 for entry in os.listdir(path):
                     os.unlink(os.path.join(path, entry))
             else:
-                shutil.rmtree(path)
+                delete_tree(path)
 
 
 def _entries(proof: Proof, hasher: RunningHasher | None, checksum: str, ctx: Context) -> dict[str, FileEntry]:

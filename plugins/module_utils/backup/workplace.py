@@ -14,7 +14,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 import socket
 import stat
 from collections.abc import Mapping
@@ -30,6 +29,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest im
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import (
+    delete_tree,
     fsync_path,
     make_private_dirs,
     sync_file_system,
@@ -272,14 +272,14 @@ class Workplace:
         """Remove the work of a dead run. Our owner file was made when the place was empty, so all of it is ours."""
         if not self.inside:
             if os.path.isdir(self.work):
-                shutil.rmtree(self.work)
+                delete_tree(self.work)
             return
         for name in entries_that_count(self.directory):
             path = os.path.join(self.directory, name)
             if name == INCOMPLETE_MARKER:
                 continue
             if os.path.isdir(path) and not os.path.islink(path):
-                shutil.rmtree(path)
+                delete_tree(path)
             else:
                 os.unlink(path)
 

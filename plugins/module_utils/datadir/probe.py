@@ -13,7 +13,6 @@ import array
 import errno
 import fcntl
 import os
-import shutil
 import tempfile
 from typing import Callable, TypeVar
 
@@ -24,6 +23,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.exchange i
     rename2,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.inspect import is_mount_point, mount_info
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import delete_tree
 
 FICLONE = 0x40049409
 _FS_IOC_GETFLAGS = 0x80086601
@@ -55,7 +55,7 @@ def _try_in(parent: str, attempt: Callable[[str], Result]) -> Result | None:
             return None
         raise
     finally:
-        shutil.rmtree(top, ignore_errors=True)
+        delete_tree(top, ignore_errors=True)
 
 
 def supports_exchange(parent: str, write: bool = True) -> bool | None:

@@ -23,7 +23,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout imp
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.place import DIR_MODE, FILE_MODE
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.swap import Member
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.files import fsync_path, make_private_dirs
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import delete_tree, fsync_path, make_private_dirs
 
 _OURS = re.compile(r"(?:.*\.)?(?:restore|previous|failed)-[A-Za-z0-9][A-Za-z0-9._-]*")
 DYING_SUFFIX = ".deleting"
@@ -67,7 +67,7 @@ def distribute(layout: Layout, members: Sequence[Member]) -> list[tuple[str, str
     for name in NEVER_OWNED:
         # The tool backs lost+found up as if it were a schema, and another copier may have brought it along.
         if os.path.isdir(os.path.join(top, name)):
-            shutil.rmtree(os.path.join(top, name))
+            delete_tree(os.path.join(top, name))
     for name in entries(top, allowed=()):
         directory = layout.directory_of(name)
         source = os.path.join(top, name)
@@ -143,11 +143,11 @@ def remove_tree(path: str) -> bool:
             raise MariabackupError(f"Something is mounted in {target}.", "Unmount it, then run the same task again.")
     try:
         if os.path.lexists(dying):
-            shutil.rmtree(dying)
+            delete_tree(dying)
         if os.path.lexists(path):
             os.rename(path, dying)
             fsync_path(os.path.dirname(path))
-            shutil.rmtree(dying)
+            delete_tree(dying)
         if found:
             fsync_path(os.path.dirname(path))
             _remove_if_empty(os.path.dirname(path))
@@ -178,7 +178,7 @@ def clear(place: Place) -> list[str]:
         path = os.path.join(place.path, name)
         try:
             if os.path.isdir(path) and not os.path.islink(path):
-                shutil.rmtree(path)
+                delete_tree(path)
             else:
                 os.unlink(path)
         except OSError as error:

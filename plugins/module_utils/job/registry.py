@@ -10,12 +10,12 @@ import hashlib
 import json
 import os
 import secrets
-import shutil
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import (
+    delete_tree,
     keep_spare,
     make_private_dirs,
     read_json,
@@ -114,4 +114,4 @@ def _all_jobs(state_dir: str) -> list[str]:
 def _forget_old_jobs(state_dir: str) -> None:
     for directory in _all_jobs(state_dir)[_KEPT_JOBS:]:
         if not alive(directory):
-            shutil.rmtree(directory, ignore_errors=True)
+            delete_tree(directory, ignore_errors=True)

@@ -13,7 +13,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import shutil
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -24,7 +23,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest im
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.workplace import PARTIAL_SUFFIX, Workplace
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.files import fsync_path
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import delete_tree, fsync_path
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry, read_entry
 
 DELETING_SUFFIX = ".deleting"
@@ -99,7 +98,7 @@ class Repository:
             place = self.workplace(instance, stem)
             try:
                 if f".{ending}" == DELETING_SUFFIX:
-                    shutil.rmtree(path)
+                    delete_tree(path)
                 elif f".{ending}" == PARTIAL_SUFFIX and place.leftover():
                     place.open()
                     place.discard()
@@ -156,7 +155,7 @@ class Repository:
             # Whoever waits for the lock finds that the backup has no name any more.
             os.close(fd)
         fsync_path(os.path.dirname(entry.path))
-        _remove_tree(dying)
+        delete_tree(dying)
         return True
 
     def _ids(self, instance: str) -> list[str]:
@@ -174,17 +173,6 @@ class Repository:
             raise MariabackupError(
                 f"The repository {path} cannot be read: {error.strerror}.", "Correct repository, or the permissions."
             ) from error
-
-
-def _remove_tree(path: str) -> None:
-    """Remove a directory. An overlay file system may number it anew between two looks, which Python takes for a link put in its way."""
-    for last in (False, False, True):
-        try:
-            shutil.rmtree(path)
-            return
-        except OSError as error:
-            if error.errno is not None or last:
-                raise
 
 
 def _open(path: str, how: int) -> int:

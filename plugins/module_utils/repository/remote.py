@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
@@ -35,7 +34,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.remote_reco
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.workplace import Workplace
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.files import make_private_dirs, path_key
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import delete_tree, make_private_dirs, path_key
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.programs import Filter
@@ -116,7 +115,7 @@ class RemoteRepository(Repository):
         url = join(self.place(os.path.basename(os.path.dirname(entry.path))), entry.id)
         self._listed.clear()
         self._rclone.remove_file(join(url, MANIFEST))
-        shutil.rmtree(entry.path)
+        delete_tree(entry.path)
         self._rclone.purge(url)
         return True
 
@@ -144,7 +143,7 @@ class RemoteRepository(Repository):
         with _alone(top):
             for name in self._ids(instance):
                 if name not in units:
-                    shutil.rmtree(os.path.join(top, name), ignore_errors=True)
+                    delete_tree(os.path.join(top, name), ignore_errors=True)
             missing = [
                 name for name in units if _size(os.path.join(top, name, MANIFEST)) != units[name][MANIFEST]
             ]  # fmt: skip

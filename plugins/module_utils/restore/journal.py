@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import time
 from typing import Any
 
@@ -15,6 +14,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.apply impor
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.sets import DYING_SUFFIX
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import (
+    delete_tree,
     fsync_path,
     give_up_spare,
     keep_spare,
@@ -142,7 +142,7 @@ def _forget_old(state_dir: str, datadir: str) -> None:
     """Remove the records of old runs that are finished and keep nothing aside; the audit log has their outcome."""
     for run in all_runs(state_dir, datadir)[:-KEPT_RUNS]:
         if not run.unfinished and not kept_paths(run):
-            shutil.rmtree(run.directory)
+            delete_tree(run.directory)
 
 
 def _end_abandoned(state_dir: str, datadir: str) -> None:

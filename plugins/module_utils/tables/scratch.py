@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 import tempfile
 import time
@@ -20,7 +19,7 @@ from typing import Any
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import BackupMetadata
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.files import write_atomic
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import delete_tree, write_atomic
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.login import Login, NoServer, connect, query
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.run import starter
 
@@ -186,7 +185,7 @@ def scratch_server(
             with contextlib.suppress(OSError):
                 os.unlink(path)
         if private != ctx.job_dir:
-            shutil.rmtree(private, ignore_errors=True)
+            delete_tree(private, ignore_errors=True)
 
 
 def _login(process: subprocess.Popen[bytes], socket: str, timeout: float, argv: Sequence[str], log: str) -> Any:

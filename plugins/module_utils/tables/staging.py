@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +24,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.inspect im
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout import INSIDE
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.place import copy_tree
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.files import make_private_dirs
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import delete_tree, make_private_dirs
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.names import quote
 from ansible_collections.dba.mariabackup.plugins.module_utils.tables.contents import Stored, needed, partition_names
 from ansible_collections.dba.mariabackup.plugins.module_utils.tables.definition import (
@@ -109,8 +108,8 @@ def staging_directory(datadir: str, run: str) -> str:
 
 def remove_staging(directory: str) -> None:
     """Remove the copy, and the room inside of a datadir when nothing else is in it."""
-    shutil.rmtree(directory, ignore_errors=True)
-    shutil.rmtree(directory + COPY_SUFFIX, ignore_errors=True)
+    delete_tree(directory, ignore_errors=True)
+    delete_tree(directory + COPY_SUFFIX, ignore_errors=True)
     parent = os.path.dirname(directory)
     if os.path.basename(parent) == INSIDE:
         try:
