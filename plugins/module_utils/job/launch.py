@@ -71,17 +71,17 @@ def wait(directory: str) -> dict[str, Any]:
     """
     pause = 0.02
     started = time.monotonic()
-    seen_alive = False
     while True:
+        # In this order: a job that has begun by now and does not live has ended, and its result was there before.
+        begun = registry.claimed(directory)
         living = registry.alive(directory)
         result = registry.result_of(directory)
         if result is not None:
             return result
         if living:
-            seen_alive = True
             registry.wait_until_dead(directory)
             continue
-        if seen_alive or time.monotonic() - started > _START_GRACE:
+        if begun or time.monotonic() - started > _START_GRACE:
             raise MariabackupError(
                 f"The job {os.path.basename(directory)} ended without a result: its process was killed.",
                 "Run the same task again: it continues or undoes what the job left.",

@@ -82,9 +82,17 @@ def wait_until_dead(directory: str) -> None:
 
 def claim(directory: str) -> int:
     """Take the job's lock for this process and return its descriptor, which has to stay open."""
-    fd = os.open(os.path.join(directory, "alive"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    path = os.path.join(directory, "alive")
+    fd = os.open(f"{path}.new", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(fd, fcntl.LOCK_EX)
+    # Under its name it is locked from the first moment on, or its process has died.
+    os.rename(f"{path}.new", path)
     return fd
+
+
+def claimed(directory: str) -> bool:
+    """Tell whether the job's process has ever taken its lock."""
+    return os.path.exists(os.path.join(directory, "alive"))
 
 
 def result_of(directory: str) -> dict[str, Any] | None:

@@ -58,6 +58,15 @@ def test_several_wait_for_one_job(tmp_path: Path) -> None:
     assert found == ["done"] * 4
 
 
+def test_a_job_that_died_at_once_is_noticed(tmp_path: Path) -> None:
+    """Between two looks: nobody has seen it alive, and nobody waits for it to begin."""
+    start(tmp_path, 0, "").wait()
+    started = time.monotonic()
+    with pytest.raises(MariabackupError, match="ended without a result"):
+        launch.wait(str(tmp_path))
+    assert time.monotonic() - started < 5
+
+
 def test_a_killed_job_is_noticed(tmp_path: Path) -> None:
     process = start(tmp_path, 60, "never")
     while not registry.alive(str(tmp_path)):
