@@ -231,7 +231,7 @@ def _to_dest(planned: _Plan, params: Mapping[str, Any], ctx: Context, copy_tree:
     place = planned.place
     if place is None or copy_tree is None:
         raise MariabackupError("There is no way to copy the backup here.", "Report this as a defect.")
-    place.open()
+    place.open(ctx.point)
     try:
         with ctx.phase("copy"):
             if planned.stored is None:

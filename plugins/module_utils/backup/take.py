@@ -128,7 +128,7 @@ def run(
                 stack.enter_context(exclusive(params["state_dir"], planned.datadir, "backup"))
             if planned.place.leftover():
                 ctx.log(f"removing what a run that died left in {planned.place.directory}")
-            planned.place.open()
+            planned.place.open(ctx.point)
         try:
             return (work or _take)(planned, params, ctx, destination, timeline_of)
         except OSError as error:
@@ -156,6 +156,7 @@ def _take(
     try:
         with ctx.phase("backup"):
             _run_backup(planned, params, ctx, hasher)
+            ctx.point("backup-taken")
             drop_foreign(directory)
             if os.path.isdir(planned.datadir):
                 # Before preparing, which gives files their last names.
@@ -195,6 +196,7 @@ def _take(
             instance=destination.instance if destination else None,
         )
         check_history(planned, manifest, timeline_of)
+        ctx.point("backup-proven")
         place.commit(manifest, destination.beside(manifest) if destination else None)
     proof.path = place.target
     result = result_of(manifest, proof)

@@ -105,6 +105,7 @@ def take_stream(
     report = os.path.join(ctx.job_dir, "stream.json")
     with ctx.phase("backup"):
         passed = _pass(planned, params, ctx, name, report)
+        ctx.point("backup-taken")
     with ctx.phase("verify"):
         place.stream_is_stored()
         found = read_json(report)
@@ -142,6 +143,7 @@ def take_stream(
             check_tool_for_backup(planned.tool.version, meta.server)
     with ctx.phase("commit"):
         check_history(planned, manifest, timeline_of)
+        ctx.point("backup-proven")
         place.commit(manifest, destination.beside(manifest) if destination else None)
     proof.path = place.target
     return {"changed": True, **result_of(manifest, proof), **kind_of(planned, params), "log_path": ctx.log_path}

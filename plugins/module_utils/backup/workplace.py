@@ -17,7 +17,7 @@ import os
 import socket
 import stat
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.inventory import INCOMPLETE_MARKER
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
@@ -39,7 +39,13 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.stream.programs im
 
 PARTIAL_SUFFIX = ".partial"
 OWNER_SUFFIX = ".partial.owner"
+#: where a run may be looked at or killed: ``Context.point``
+Point = Callable[[str], None]
 _SHOWN = 10
+
+
+def nowhere(_name: str) -> None:
+    """Stop at no point."""
 
 
 def entries_that_count(directory: str) -> list[str]:
@@ -81,6 +87,8 @@ class Workplace:
             self._owner = os.path.join(self.target, INCOMPLETE_MARKER)
         self._fd: int | None = None
         self._made: list[str] = []
+        self._in_place = False
+        self._point: Point = nowhere
 
     @property
     def file_system(self) -> str:
@@ -128,20 +136,44 @@ class Workplace:
                 "Move it away; the backup is taken there and renamed when it is complete.",
             )
 
-    def open(self) -> None:
+    def clear_leftover(self) -> bool:
+        """Remove what a run that died has left beside the target, which may stand: it was killed just after its last step.
+
+        Returns:
+            False when there is nothing, or its run is alive.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        if self.inside or not self.leftover():
+            return False
+        self._lock()
+        try:
+            self._clear()
+        finally:
+            self._unlock()
+        return True
+
+    def open(self, point: Point = nowhere) -> None:
         """Make the place ready: remove what a dead run left, take the lock, create the directory (0700).
+
+        Args:
+            point: told each place, here and in ``commit``, where it matters that the run may be killed.
 
         Raises:
             MariabackupError: as in ``check``, or it cannot be created.
         """
+        self._point = point
         self.check()
         try:
             # The lock file must not live in a directory that somebody else can rename it out of: parents are 0700.
             self._made = make_private_dirs(os.path.dirname(self.unit))
             self._lock()
+            self._point("place-locked")
             self._clear()
             if not self.inside:
                 make_private_dirs(self.directory)
+            self._point("place-opened")
         except OSError as error:
             self.discard()
             raise MariabackupError(
@@ -168,8 +200,10 @@ class Workplace:
         sync_file_system(self.directory)
         for name, text in (beside or {}).items():
             write_atomic(os.path.join(self.work, name), text)
+        self._point("place-described")
         if manifest is not None:
             write_manifest(self._manifest, manifest)
+        self._point("place-manifest")
         self._publish(manifest)
         if not self.inside:
             if os.path.isdir(self.unit):
@@ -178,9 +212,12 @@ class Workplace:
                 os.chown(self.work, status.st_uid, status.st_gid)
                 os.chmod(self.work, stat.S_IMODE(status.st_mode))
             os.rename(self.work, self.unit)
+            self._in_place = True
+        self._point("place-renamed")
         self._unlock()
         fsync_path(self.unit)
         fsync_path(os.path.dirname(self.unit))
+        self._point("place-committed")
 
     def _publish(self, manifest: Manifest | None) -> None:
         """Bring a proven backup to where others see it, when that is not this place; nothing to do for a directory."""
@@ -204,8 +241,11 @@ class Workplace:
         return manifest_path(self.target) if self.unit == self.target else os.path.join(self.work, MANIFEST)
 
     def discard(self) -> None:
-        """Remove what this run made; safe to call after ``commit`` and more than once."""
+        """Remove what this run made; safe to call after ``commit`` and more than once, and when ``commit`` was stopped."""
         if self._fd is None:
+            return
+        if self._in_place:
+            self._unlock()
             return
         self._clear()
         if self.unit == self.target:

@@ -201,7 +201,7 @@ def _copy(entry: Entry, planned: _Plan, params: Mapping[str, Any], ctx: Context,
     """Copy one backup beside its place, check it there, and let it appear in one step."""
     manifest = manifest_of(entry)
     place = planned.target.workplace(planned.instance, entry.id, stream=manifest.stream is not None)
-    place.open()
+    place.open(ctx.point)
     try:
         with ctx.phase("copy"):
             ctx.log(f"copying {entry.path} to {planned.place}")

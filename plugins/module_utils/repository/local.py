@@ -20,7 +20,13 @@ from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.ids import is_id
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import DATA, MANIFEST, METADATA
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.workplace import PARTIAL_SUFFIX, Workplace
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.workplace import (
+    OWNER_SUFFIX,
+    PARTIAL_SUFFIX,
+    Point,
+    Workplace,
+    nowhere,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import delete_tree, fsync_path
@@ -90,19 +96,13 @@ class Repository:
     def remove_leftovers(self, instance: str, ctx: Context) -> None:
         """Remove what runs that died have left, and removals that did not end. What cannot be removed is in nobody's way."""
         top = self.directory(instance)
-        for name in self._names(top):
+        for name in self._left(top):
             stem, _dot, ending = name.partition(".")
             path = os.path.join(top, name)
-            if not is_id(stem) or os.path.islink(path):
-                continue
-            place = self.workplace(instance, stem)
             try:
                 if f".{ending}" == DELETING_SUFFIX:
-                    delete_tree(path)
-                elif f".{ending}" == PARTIAL_SUFFIX and place.leftover():
-                    place.open()
-                    place.discard()
-                else:
+                    self._remove_dying(instance, stem)
+                elif not self.workplace(instance, stem).clear_leftover():
                     continue
             except (OSError, MariabackupError) as error:
                 ctx.warn(f"{path}, which a run that died has left, cannot be removed: {error}")
@@ -137,42 +137,67 @@ class Repository:
         os.close(fd)
         return False
 
-    def remove(self, entry: Entry) -> bool:
+    def remove(self, entry: Entry, point: Point = nowhere) -> bool:
         """Remove a backup; returns False, and leaves it, when somebody reads it.
 
         It loses its name in one step, so an interrupted removal leaves nothing that could be taken for a backup.
 
+        Args:
+            point: told each place where it matters that the run may be killed.
+
         Raises:
             OSError: the disk refuses.
         """
-        fd = _lock(entry.path, fcntl.LOCK_EX)
-        if fd is None:
+        if not take_name(entry.path):
             return False
-        dying = entry.path + DELETING_SUFFIX
-        try:
-            os.rename(entry.path, dying)
-        finally:
-            # Whoever waits for the lock finds that the backup has no name any more.
-            os.close(fd)
-        fsync_path(os.path.dirname(entry.path))
-        delete_tree(dying)
+        point("prune-renamed")
+        delete_tree(entry.path + DELETING_SUFFIX)
+        point("prune-removed")
         return True
+
+    def _remove_dying(self, instance: str, backup_id: str) -> None:
+        """Finish a removal that did not end."""
+        delete_tree(os.path.join(self.directory(instance), backup_id) + DELETING_SUFFIX)
+
+    def _left(self, top: str) -> list[str]:
+        """Return the names of what runs have left, or work on: directories, and owner files, which may stand alone."""
+        names = [name for name in self._names(top) if name.endswith((DELETING_SUFFIX, PARTIAL_SUFFIX))]
+        names += [name for name in self._names(top, files=True) if name.endswith(OWNER_SUFFIX)]
+        # The directory, with which its owner file goes, sorts before that.
+        return sorted(name for name in names if is_id(os.path.splitext(name.removesuffix(".owner"))[0]))
 
     def _ids(self, instance: str) -> list[str]:
         top = self.directory(instance)
         return sorted(name for name in self._names(top) if is_id(name) and not os.path.islink(os.path.join(top, name)))
 
-    def _names(self, path: str) -> list[str]:
-        """Return the names of the directories in ``path``; none where it is missing."""
+    def _names(self, path: str, *, files: bool = False) -> list[str]:
+        """Return the names of the directories in ``path``, or of the files; none where it is missing."""
         try:
             with os.scandir(path) as found:
-                return [entry.name for entry in found if entry.is_dir(follow_symlinks=False)]
+                entries = list(found)
+            if files:
+                return [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
         except FileNotFoundError:
             return []
         except OSError as error:
             raise MariabackupError(
                 f"The repository {path} cannot be read: {error.strerror}.", "Correct repository, or the permissions."
             ) from error
+
+
+def take_name(path: str) -> bool:
+    """Rename the directory of a backup that is to be removed, durably; returns False when somebody reads it."""
+    fd = _lock(path, fcntl.LOCK_EX)
+    if fd is None:
+        return False
+    try:
+        os.rename(path, path + DELETING_SUFFIX)
+    finally:
+        # Whoever waits for the lock finds that the backup has no name any more.
+        os.close(fd)
+    fsync_path(os.path.dirname(path))
+    return True
 
 
 def _open(path: str, how: int) -> int:

@@ -84,7 +84,7 @@ def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
                 needed: set[str | None] = set()
                 for name in order:
                     ctx.point("prune-remove")
-                    if name not in needed and repository.remove(by_id[name]):
+                    if name not in needed and repository.remove(by_id[name], ctx.point):
                         removed.append(name)
                         ctx.log(f"removed {by_id[name].path}")
                         continue

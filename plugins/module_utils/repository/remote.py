@@ -31,12 +31,16 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.remote_reco
     read_record,
     write_record,
 )
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.workplace import Workplace
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.workplace import Point, Workplace, nowhere
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import delete_tree, make_private_dirs, path_key
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry
-from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import (
+    DELETING_SUFFIX,
+    Repository,
+    take_name,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.programs import Filter
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.rclone import Rclone
 
@@ -108,16 +112,29 @@ class RemoteRepository(Repository):
             # Most kinds of storage have no such uploads, and a host that may only write may not do this.
             ctx.log(f"unfinished uploads, if there are any, are left: {error.cause}")
 
-    def remove(self, entry: Entry) -> bool:
-        """Remove a backup; without its manifest it is none any more, whatever happens to the rest."""
-        if self.in_use(entry):
+    def remove(self, entry: Entry, point: Point = nowhere) -> bool:
+        """Remove a backup; without its manifest it is none any more, whatever happens to the rest.
+
+        Its directory in the mirror is renamed first, and goes last: a removal that did not end is known by it.
+        """
+        if not take_name(entry.path):
             return False
+        point("prune-renamed")
         url = join(self.place(os.path.basename(os.path.dirname(entry.path))), entry.id)
         self._listed.clear()
         self._rclone.remove_file(join(url, MANIFEST))
-        delete_tree(entry.path)
+        point("prune-unlisted")
         self._rclone.purge(url)
+        point("prune-purged")
+        delete_tree(entry.path + DELETING_SUFFIX)
+        point("prune-removed")
         return True
+
+    def _remove_dying(self, instance: str, backup_id: str) -> None:
+        # Where the manifest is still there, so is the backup, and the rules decide about it anew.
+        if MANIFEST not in self._units(instance).get(backup_id, {}):
+            self._rclone.purge(join(self.place(instance), backup_id))
+        super()._remove_dying(instance, backup_id)
 
     def _units(self, instance: str) -> dict[str, dict[str, int]]:
         """Return the size of every file that we know how to name, by its path in the backup's directory, for each id."""
@@ -184,6 +201,7 @@ class RemoteWorkplace(Workplace):
     def _publish(self, manifest: Manifest | None) -> None:
         local = {name: size for name, size in _files_below(self.work).items() if name != NAME}
         self._rclone.store(self.work, self.url, [name for name in local if name != MANIFEST])
+        self._point("place-uploaded")
         expected = {name: size for name, size in local.items() if name != MANIFEST}
         manifest = manifest or read_manifest(self._manifest)
         if manifest is not None and manifest.stream is not None:
@@ -197,6 +215,9 @@ class RemoteWorkplace(Workplace):
             )
         write_record(self.work, RemoteRecord(self.url, {**expected, MANIFEST: local[MANIFEST]}))
         self._rclone.store(self.work, self.url, [MANIFEST])
+        # It is a backup now, and nothing that fails here makes it none.
+        self._begun = False
+        self._point("place-published")
 
     def discard(self) -> None:
         # What another run has left may be whole in the remote: it was killed after its last upload, perhaps.
@@ -207,6 +228,8 @@ class RemoteWorkplace(Workplace):
     def _purge(self) -> None:
         """Remove what an upload has left; a host may have no right to do that, and then it stays without a manifest."""
         with contextlib.suppress(MariabackupError):
+            # Its manifest may have arrived although the upload was stopped, and must not outlive what it describes.
+            self._rclone.remove_file(join(self.url, MANIFEST))
             self._rclone.purge(self.url)
 
 

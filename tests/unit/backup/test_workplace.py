@@ -48,6 +48,37 @@ def test_discard_leaves_nothing(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+class Stopped(Exception):
+    """The run was stopped at a point."""
+
+
+@pytest.mark.parametrize(
+    ("point", "left"),
+    [
+        ("place-locked", []),
+        ("place-opened", []),
+        ("place-described", []),
+        ("place-manifest", []),
+        ("place-renamed", ["b", "b.manifest.json"]),
+        ("place-committed", ["b", "b.manifest.json"]),
+    ],
+)
+def test_a_run_that_is_stopped_leaves_all_or_nothing(tmp_path: Path, point: str, left: list[str]) -> None:
+    def stop(name: str) -> None:
+        if name == point:
+            raise Stopped
+
+    def take() -> None:
+        place.open(stop)
+        place.commit(MANIFEST)
+
+    place = Workplace(str(tmp_path / "b"))
+    with pytest.raises(Stopped):
+        take()
+    place.discard()
+    assert names(tmp_path) == left
+
+
 def test_an_empty_target_keeps_its_mode(tmp_path: Path) -> None:
     target = tmp_path / "b"
     target.mkdir()

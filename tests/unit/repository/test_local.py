@@ -270,6 +270,26 @@ def test_leftovers_go_and_what_is_alive_stays(store: Store, tmp_path: Path) -> N
     assert sorted(path.name for path in (tmp_path / INSTANCE).iterdir()) == [foreign.name, kept.name]
 
 
+def test_owner_files_without_work_go(store: Store, tmp_path: Path) -> None:
+    """Of a run that was killed before it had a directory, and of one that was killed when its directory had its last name."""
+    repository = Repository(str(tmp_path))
+    kept = store(5)
+    place = repository.workplace(INSTANCE, manifest(6).id)
+    place.open()
+    alive = Path(f"{place.unit}.partial.owner")
+    top = tmp_path / INSTANCE
+    for name in (manifest(4).id, kept.name):
+        (top / f"{name}.partial.owner").write_text("{}")
+    (top / "notes.partial.owner").write_text("mine")
+    ctx = Context(str(tmp_path / "job"), str(tmp_path / "state"), check_mode=True)
+    repository.remove_leftovers(INSTANCE, ctx)
+    assert ctx.warnings == []
+    assert alive.is_file()
+    place.discard()
+    assert sorted(path.name for path in top.iterdir()) == [kept.name, "notes.partial.owner"]
+    assert entries(tmp_path) == [kept.name]
+
+
 def test_prune(store: Store, tmp_path: Path) -> None:
     chain = [store(1), store(2, **on(1))]
     orphan = store(3, **on(30))

@@ -1,0 +1,205 @@
+# Copyright: (c) 2026, dba.mariabackup contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Repositories in remote storage that are interrupted: what is left is a whole backup or none, and the next run clears it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import StoredStream
+from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository import remote
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.remote import RemoteRepository
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream.programs import Filter
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream.rclone import Rclone, RemoteFile
+
+from .test_local import INSTANCE, manifest
+
+STREAM = "backup.mbstream"
+
+
+class Stopped(Exception):
+    """The run was stopped at a point."""
+
+
+class Bucket(Rclone):
+    """Remote storage in a directory; ``remote:x/y`` is ``x/y`` in it."""
+
+    def __init__(self, top: Path) -> None:
+        self.top = top
+        #: what fails, as names of methods
+        self.broken: set[str] = set()
+
+    def _path(self, where: str) -> Path:
+        return self.top / where.partition(":")[2]
+
+    def _work(self, name: str) -> None:
+        if name in self.broken:
+            raise MariabackupError(f"{name} failed.", "Mend it.")
+
+    def files(self, where: str) -> list[RemoteFile]:
+        top = self._path(where)
+        found = sorted(path for path in top.rglob("*") if path.is_file())
+        return [RemoteFile(str(path.relative_to(top)), path.stat().st_size, "") for path in found]
+
+    def directories(self, where: str) -> list[str]:
+        top = self._path(where)
+        return sorted(path.name for path in top.iterdir()) if top.is_dir() else []
+
+    def writer(self, where: str, expected_bytes: int) -> Filter:
+        self._path(where).parent.mkdir(parents=True)
+        self._path(where).write_text("stream")
+        return Filter("rclone", ("rclone", str(expected_bytes)))
+
+    def fetch(self, where: str, directory: str, names: Iterable[str]) -> None:
+        for name in names:
+            target = Path(directory, name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(self._path(where) / name, target)
+
+    def store(self, directory: str, where: str, names: Iterable[str]) -> None:
+        for name in names:
+            target = self._path(where) / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(Path(directory, name), target)
+        # What was sent may have arrived although the program failed.
+        if list(names) == ["manifest.json"]:
+            self._work("store")
+
+    def remove_file(self, where: str) -> None:
+        self._work("remove_file")
+        self._path(where).unlink(missing_ok=True)
+
+    def purge(self, where: str) -> None:
+        # It removes one file after another, in an order of its own.
+        (self._path(where) / STREAM).unlink(missing_ok=True)
+        self._work("purge")
+        shutil.rmtree(self._path(where), ignore_errors=True)
+
+    def clean_up(self, where: str) -> None:
+        raise MariabackupError("There are no such uploads here.", "Nothing.")
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    # Nothing here is left to age.
+    monkeypatch.setattr(remote, "_ABANDONED", timedelta.max)
+    return Bucket(tmp_path / "bucket")
+
+
+@pytest.fixture
+def ctx(tmp_path: Path) -> Context:
+    return Context(str(tmp_path / "job"), str(tmp_path / "state"), check_mode=True)
+
+
+def opened(bucket: Bucket, tmp_path: Path) -> RemoteRepository:
+    """Return the repository as the next task opens it."""
+    return RemoteRepository("remote:backups", bucket, str(tmp_path / "mirror"))
+
+
+def take(repository: RemoteRepository, number: int, stop_at: str = "", killed: bool = False) -> str:
+    """Take a backup as a run does, and return its id; a killed run cleans nothing up."""
+
+    def stop(name: str) -> None:
+        if name == stop_at:
+            raise Stopped
+
+    made = manifest(number, stream=StoredStream(STREAM, 6, "0" * 64))
+    place = repository.workplace(INSTANCE, made.id, stream=True)
+    try:
+        place.open(stop)
+        place.open_stream(STREAM, 6)
+        Path(place.directory, "xtrabackup_info").write_text("x")
+        place.commit(made, {"RESTORE.txt": "y"})
+    finally:
+        if killed and place._fd is not None:
+            os.close(place._fd)
+            place._fd = None
+        place.discard()
+    return made.id
+
+
+def listed(repository: RemoteRepository) -> list[str]:
+    return [entry.id for entry in repository.entries(INSTANCE)]
+
+
+def mirrored(tmp_path: Path) -> list[str]:
+    return sorted(path.name for path in (tmp_path / "mirror").glob("*/*/*"))
+
+
+@pytest.mark.parametrize("seen", [False, True], ids=["unseen", "listed"])
+@pytest.mark.parametrize("killed", [False, True], ids=["stopped", "killed"])
+@pytest.mark.parametrize("point", ["place-locked", "place-uploaded", "place-published", "place-renamed"])
+def test_an_upload_that_ends_early(
+    bucket: Bucket, tmp_path: Path, ctx: Context, point: str, killed: bool, seen: bool
+) -> None:
+    """It is a backup from the moment its manifest is there; what stays on the host goes with the next run, without a word."""
+    first = take(opened(bucket, tmp_path), 5)
+    with pytest.raises(Stopped):
+        take(opened(bucket, tmp_path), 6, point, killed)
+    expected = [first] if point in ("place-locked", "place-uploaded") else [first, manifest(6).id]
+    if seen:
+        assert listed(opened(bucket, tmp_path)) == expected
+    opened(bucket, tmp_path).remove_leftovers(INSTANCE, ctx)
+    assert ctx.warnings == []
+    assert listed(opened(bucket, tmp_path)) == expected
+    assert mirrored(tmp_path) == expected
+    if not killed:
+        assert bucket.directories(f"remote:backups/{INSTANCE}") == expected
+
+
+@pytest.mark.parametrize("broken", ["", "purge", "remove_file"])
+def test_a_manifest_that_arrived_does_not_outlive_its_stream(bucket: Bucket, tmp_path: Path, broken: str) -> None:
+    """Its upload fails after it arrived, and so does the cleaning up, or a host may not remove at all: whole, or none."""
+
+    bucket.broken = {"store", broken}
+    with pytest.raises(MariabackupError, match="store failed"):
+        take(opened(bucket, tmp_path), 5)
+    left = {file.path for file in bucket.files(f"remote:backups/{INSTANCE}/{manifest(5).id}")}
+    assert "manifest.json" not in left or STREAM in left
+
+
+@pytest.mark.parametrize("point", ["prune-renamed", "prune-unlisted", "prune-purged", "prune-removed"])
+def test_a_removal_that_ends_early(bucket: Bucket, tmp_path: Path, ctx: Context, point: str) -> None:
+    """Without its manifest it is no backup, and the next run removes the rest at once, however young it is."""
+
+    def stop(name: str) -> None:
+        if name == point:
+            raise Stopped
+
+    kept, going = take(opened(bucket, tmp_path), 5), take(opened(bucket, tmp_path), 6)
+    repository = opened(bucket, tmp_path)
+    (entry,) = [entry for entry in repository.entries(INSTANCE) if entry.id == going]
+    with pytest.raises(Stopped):
+        repository.remove(entry, stop)
+    expected = [kept, going] if point == "prune-renamed" else [kept]
+    assert listed(opened(bucket, tmp_path)) == expected
+    opened(bucket, tmp_path).remove_leftovers(INSTANCE, ctx)
+    assert ctx.warnings == []
+    assert listed(opened(bucket, tmp_path)) == expected
+    assert mirrored(tmp_path) == expected
+    assert bucket.directories(f"remote:backups/{INSTANCE}") == expected
+
+
+def test_a_removal_that_fails(bucket: Bucket, tmp_path: Path, ctx: Context) -> None:
+    """The storage refuses: what is there stays a backup, or is removed later."""
+    kept, going = take(opened(bucket, tmp_path), 5), take(opened(bucket, tmp_path), 6)
+    for broken, expected in (("remove_file", [kept, going]), ("purge", [kept])):
+        repository = opened(bucket, tmp_path)
+        (entry,) = [entry for entry in repository.entries(INSTANCE) if entry.id == going]
+        bucket.broken = {broken}
+        with pytest.raises(MariabackupError, match=f"{broken} failed"):
+            repository.remove(entry)
+        bucket.broken = set()
+        opened(bucket, tmp_path).remove_leftovers(INSTANCE, ctx)
+        assert listed(opened(bucket, tmp_path)) == expected
+        assert bucket.directories(f"remote:backups/{INSTANCE}") == expected
+    assert ctx.warnings == []
