@@ -26,6 +26,7 @@ from tests.integration.harness.layouts import LAYOUTS, PLAIN
 from tests.integration.harness.playbooks import Playbooks
 from tests.integration.harness.pool import Pool
 from tests.integration.harness.server import Server
+from tests.integration.harness.storage import Storage
 from tests.lab import Lab
 from tests.lab.config import Settings
 
@@ -176,6 +177,19 @@ def fresh(pool: Pool) -> Callable[..., Server]:
 def playbooks(published: Path, tmp_path: Path, pool: Pool) -> Callable[[], Playbooks]:
     """``playbooks()``: runs playbooks of the published collection against the servers that the test has by then."""
     return lambda: Playbooks(published / "collections", tmp_path / "ansible", pool.inventory())
+
+
+@pytest.fixture(scope="session")
+def depot(session_pool: Pool) -> Callable[[], Storage]:
+    """``depot()``: remote storage that lasts as long as this worker, on a host of its own."""
+    found: list[Storage] = []
+
+    def get() -> Storage:
+        if not found:
+            found.append(Storage(session_pool.stand("depot", "bookworm")))
+        return found[0]
+
+    return get
 
 
 @pytest.fixture(scope="session")

@@ -93,6 +93,19 @@ def wait_program(server: Server, names: Sequence[str], timeout: float = 60) -> i
     return int(wait_for(found, f"{server.name}: a job that runs {' or '.join(names)}", timeout, pause=0.001))
 
 
+def wait_command(server: Server, *words: str, timeout: float = 60) -> int:
+    """Wait until a job runs a command that has all of these words, its program's name among them; return its process id."""
+
+    def found() -> int:
+        for pid in server.job_pids():
+            argv = _argv(pid)
+            if argv and set(words) <= {os.path.basename(argv[0]), *argv[1:]}:
+                return pid
+        return 0
+
+    return int(wait_for(found, f"{server.name}: a job that runs {' '.join(words)}", timeout, pause=0.001))
+
+
 def kill_program(server: Server, names: Sequence[str] = TOOL) -> None:
     """Wait until a job runs one of these programs and kill it at once."""
     os.kill(wait_program(server, names), signal.SIGKILL)

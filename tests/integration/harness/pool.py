@@ -64,6 +64,10 @@ class Pool:
         server.reset(layout, start, data, **options)
         return server
 
+    def stand(self, name: str, suite: str) -> Server:
+        """Return a host that no test resets, of its own name; it goes with the lab."""
+        return self._boot(name, suite)
+
     def _boot(self, name: str, suite: str) -> Server:
         if self._keep:
             try:
