@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -213,9 +214,23 @@ def parse_head(value: Any) -> Head:
     if not isinstance(recipients, list) or not all(isinstance(key, str) for key in recipients):
         raise ValueError("recipients is not a list of keys")
     _check_selection(value.get("selection"))
-    known = {name: value[name] for name in Manifest.__dataclass_fields__ if name in value and name != "files"}
+    known = {name: _shared(value[name]) for name in Manifest.__dataclass_fields__ if name in value and name != "files"}
     known["stream"] = _parse_stream(value.get("stream"), value["checksum"] == "sha256")
     return Head(Manifest(**known), value["size_bytes"], value["file_count"])
+
+
+def _shared(value: Any) -> Any:
+    """Return the value with its texts replaced by the one copy that this process keeps of each.
+
+    A catalogue holds thousands of manifests, and nearly all of their texts are the same.
+    """
+    if isinstance(value, str):
+        return sys.intern(value)
+    if isinstance(value, list):
+        return [_shared(part) for part in value]
+    if isinstance(value, dict):
+        return {sys.intern(name): _shared(part) for name, part in value.items()}
+    return value
 
 
 def _parse_stream(value: Any, with_checksum: bool) -> StoredStream | None:

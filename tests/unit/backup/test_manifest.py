@@ -16,6 +16,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest im
     FileEntry,
     Manifest,
     manifest_path,
+    parse_head,
     parse_manifest,
     read_manifest,
     remove_manifest,
@@ -54,6 +55,18 @@ def test_round_trip(tmp_path: Path) -> None:
     remove_manifest(str(path))
     remove_manifest(str(path))
     assert read_manifest(str(path)) is None
+
+
+def test_manifests_share_their_texts() -> None:
+    """A catalogue holds thousands of them."""
+    texts = [json.dumps(MANIFEST.to_dict()) for _ in range(2)]
+    one, other = (parse_head(json.loads(text)).manifest for text in texts)
+    assert one == other
+    assert one.datadir is other.datadir
+    assert one.schemas[0] is other.schemas[0]
+    for mine, yours in zip(one.layout.items(), other.layout.items()):
+        assert mine[0] is yours[0]
+        assert mine[1] is yours[1]
 
 
 def test_place() -> None:
