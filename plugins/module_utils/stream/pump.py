@@ -14,10 +14,13 @@ import stat
 import threading
 from typing import Callable, Protocol
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.files import start_writeback
+
 CHUNK = 1024 * 1024
 # A brake sleeps for the length of a chunk, and a pump that sleeps cannot be stopped.
 _BRAKED_CHUNK = 64 * 1024
 _JOIN_SECONDS = 20
+_WRITEBACK_BYTES = 8 * 1024 * 1024
 
 
 class Brake(Protocol):
@@ -42,6 +45,25 @@ class End(enum.Enum):
 
 class _Stopped(Exception):
     """Somebody asked the pump to stop."""
+
+
+class _Writeback:
+    """Sends a file to the disk piece by piece while it is written; does nothing for what is no file.
+
+    Left to the kernel most of a stream would wait in memory, and the sync at its end would take as long as writing all of it.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._file = stat.S_ISREG(os.fstat(fd).st_mode)
+        self._begin = self._end = os.lseek(fd, 0, os.SEEK_CUR) if self._file else 0
+
+    def wrote(self, count: int) -> None:
+        """Take note of more bytes."""
+        self._end += count
+        if self._file and self._end - self._begin >= _WRITEBACK_BYTES:
+            start_writeback(self._fd, self._begin, self._end - self._begin)
+            self._begin = self._end
 
 
 class Pump:
@@ -146,6 +168,7 @@ class Pump:
 
     def _copy(self) -> End:
         buffer = memoryview(bytearray(CHUNK if self._brake is None else _BRAKED_CHUNK))
+        writeback = _Writeback(self.writer)
         while True:
             try:
                 done = self._read(buffer)
@@ -167,6 +190,7 @@ class Pump:
             except OSError as error:
                 self.error = error
                 return End.WRITE_FAILED
+            writeback.wrote(done)
             if self._on_bytes is not None:
                 self._on_bytes(done)
             if self._brake is not None:

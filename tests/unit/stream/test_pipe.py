@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.stream import children, plumbing
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream import children, plumbing, pump
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.pipe import InputPipe, OutputPipe
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.programs import Filter
 
@@ -141,6 +141,19 @@ def test_without_a_checksum(sink: int, log: str) -> None:
     with OutputPipe([CAT], sink, log, checksum=False) as pipe:
         feed(pipe.fd, b"abc")
         assert pipe.finish().sha256 is None
+
+
+def test_a_file_goes_to_the_disk_while_it_is_written(sink: int, log: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Piece by piece from where it began, without gaps; the sync at the end has the rest."""
+    pieces: list[tuple[int, int]] = []
+    monkeypatch.setattr(pump, "start_writeback", lambda fd, offset, count: pieces.append((offset, count)))
+    os.write(sink, b"head")
+    with OutputPipe([], sink, log) as pipe:
+        feed(pipe.fd, bytes(20 * MIB))
+        pipe.finish()
+    assert [offset for offset, _count in pieces] == [4, *(offset + count for offset, count in pieces[:-1])]
+    assert min(count for _offset, count in pieces) >= 8 * MIB
+    assert 12 * MIB < sum(count for _offset, count in pieces) <= 20 * MIB
 
 
 def test_the_sink_stays_open_and_may_be_a_pipe(log: str, data: bytes) -> None:
