@@ -18,9 +18,13 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.benchmark.report import all_rows, page, text_table
+from tests.benchmark.catalogue import CatalogueRun
+from tests.benchmark.page import TITLES, page
+from tests.benchmark.report import Row, all_rows, part, text_table
+from tests.benchmark.report_streams import catalogue_part, catalogue_rows, stream_part, stream_rows
 from tests.benchmark.rig import GIB, BenchmarkError, Rig
 from tests.benchmark.steps import SizeRun
+from tests.benchmark.streams import StreamRun
 from tests.lab import Lab, LabError
 from tests.lab.config import Settings
 
@@ -33,6 +37,12 @@ SERIES = {"bookworm": "10.11", "trixie": "11.8"}
 def arguments(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="tests/benchmark/run", description=__doc__)
+    parser.add_argument(
+        "--only",
+        default=",".join(TITLES),
+        metavar="PARTS",
+        help="which of %(default)s; the others stay on the page as they were",
+    )
     parser.add_argument("--sizes", default="0.5,2", help="GB of data, such as 0.5,2,8 (default: %(default)s)")
     parser.add_argument("--runs", type=int, default=5, help="runs of each step (default: %(default)s)")
     parser.add_argument("--parallel", type=int, default=1, help="threads of the tool's backup (default: %(default)s)")
@@ -56,6 +66,9 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         options.sizes = sorted({float(word) for word in options.sizes.split(",")})
     except ValueError:
         parser.error("--sizes takes numbers of GB, apart by commas")
+    options.only = options.only.split(",")
+    if set(options.only) - set(TITLES):
+        parser.error(f"--only takes {', '.join(TITLES)}, apart by commas")
     if not options.sizes or min(options.sizes) <= 0 or options.runs < 1:
         parser.error("sizes and runs have to be positive")
     options.output = options.output or (None if options.quick else PAGE)
@@ -131,23 +144,47 @@ def measure(options: argparse.Namespace, settings: Settings, scratch: Path) -> i
     begun = time.monotonic()
     try:
         rig = Rig(lab, options.suite, published, scratch)
+        rows, texts = measure_parts(rig, sizes, options, load)
+    finally:
+        if not options.keep:
+            lab.down()
+    print(f"\n{text_table(rows)}\n")
+    missed = [row for row in rows if row.met is False]
+    print(f"{sum(row.met is True for row in rows)} targets met, {len(missed)} missed, {time.monotonic() - begun:.0f} s")
+    if options.output:
+        existing = options.output.read_text(encoding="utf-8") if options.output.exists() else ""
+        options.output.write_text(page(existing, texts, options.runs), encoding="utf-8")
+        print(f"written to {options.output}")
+    return 0
+
+
+def measure_parts(
+    rig: Rig, sizes: list[float], options: argparse.Namespace, load: float
+) -> tuple[list[Row], dict[str, str]]:
+    """Measure what the command line asks for; return all lines of the table, and the parts of the page by name."""
+    rows: list[Row] = []
+    texts: dict[str, str] = {}
+    if "files" in options.only:
         runs = []
         for one in sizes:
             tell(f"--- {one:g} GB, {options.runs} runs, MariaDB {SERIES[options.suite]}")
             whole = one <= options.whole_up_to
             runs.append(SizeRun(rig, int(one * GIB), options.runs, options.parallel, whole, tell).measure())
-        known = facts(rig, load)
-    finally:
-        if not options.keep:
-            lab.down()
-    rows = all_rows(runs)
-    print(f"\n{text_table(rows)}\n")
-    missed = [row for row in rows if row.met is False]
-    print(f"{sum(row.met is True for row in rows)} targets met, {len(missed)} missed, {time.monotonic() - begun:.0f} s")
-    if options.output:
-        options.output.write_text(page(runs, known, PROBE_PAUSE_MS), encoding="utf-8")
-        print(f"written to {options.output}")
-    return 0
+        rows += all_rows(runs)
+        texts["files"] = part(runs, facts(rig, load), PROBE_PAUSE_MS)
+    if "streams" in options.only:
+        # One size: what a stream takes grows with the data, and nothing else of it is of interest.
+        one = max((size for size in sizes if size <= options.whole_up_to), default=sizes[0])
+        tell(f"--- streams, {one:g} GB, {options.runs} runs, MariaDB {SERIES[options.suite]}")
+        streams = StreamRun(rig, int(one * GIB), options.runs, options.parallel, tell).measure()
+        rows += stream_rows(streams)
+        texts["streams"] = stream_part(streams, facts(rig, load))
+    if "catalogue" in options.only:
+        tell(f"--- a repository of many backups, {options.runs} runs")
+        catalogue = CatalogueRun(rig, options.runs, tell).measure()
+        rows += catalogue_rows(catalogue)
+        texts["catalogue"] = catalogue_part(catalogue, facts(rig, load))
+    return rows, texts
 
 
 def main(argv: list[str] | None = None) -> int:

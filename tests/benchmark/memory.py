@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, dba.mariabackup contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How much memory our own processes take on a host: the module and the runner, not the tool and not the server."""
+"""How much memory our own processes take on a host: the module, the runner and the walker, not the tool and not the server."""
 
 from __future__ import annotations
 
@@ -24,10 +24,16 @@ class Sampler:
         #: bytes, the largest of any moment so far
         self.runner = 0
         self.module = 0
+        self.walker = 0
 
     def reset(self) -> None:
         """Begin anew, for the next size."""
-        self.runner = self.module = 0
+        self.runner = self.module = self.walker = 0
+
+    @property
+    def total(self) -> int:
+        """What all of them take at most, if each is at its largest at the same time."""
+        return self.runner + self.module + self.walker
 
     def note_module(self, peak: int) -> None:
         """Take in what the kernel says about a module's process that has ended."""
@@ -65,7 +71,10 @@ class Sampler:
             for line in (process / "status").read_text(encoding="ascii", errors="replace").splitlines():
                 if line.startswith("VmHWM:"):
                     peak = int(line.split()[1]) * 1024
-                    if runner:
+                    if b" walk " in text:
+                        # The runner that looks at a stream runs beside the one of the job.
+                        self.walker = max(self.walker, peak)
+                    elif runner:
                         self.runner = max(self.runner, peak)
                     else:
                         self.module = max(self.module, peak)

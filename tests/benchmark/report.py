@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tests.benchmark.series import Series
 from tests.benchmark.steps import MEMORY, SizeRun
 
+EVERY_RUN = ("step", "data", "figure", "runs")
 COLUMNS = ("what", "data", "ours", "plain tool", "ours / plain", "target", "verdict")
 _BACKUP = {"none": 1.05, "sha256": 1.25}
 # What a task costs whatever the size does not count against data that is copied in a second.
@@ -198,25 +199,13 @@ def markdown_table(lines: Sequence[Sequence[str]]) -> str:
     )
 
 
-_PAGE = """<!--
-Copyright: (c) 2026, dba.mariabackup contributors
-GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-SPDX-License-Identifier: GPL-3.0-or-later
--->
+_PART = """{facts}
 
-# Benchmarks
-
-`make bench` writes this page. It measures the collection against the same steps done by hand with the plain
-`mariadb-backup`, on one host, in one run, one of each kind after the other, and shows medians of {runs}. Nothing here is a
-test: a target that was missed is printed as missed.
-
-{facts}
-
-## Results
+### Results
 
 {table}
 
-## What the lines mean
+### What the lines mean
 
 - **backup**, **prepare**: the time in which the module's job works, beside the plain command with the same `--parallel`
   ({parallel}) and the same `--use-memory` ({memory}). The module plans, proves the result, writes the manifest and syncs all of it to the
@@ -242,13 +231,13 @@ test: a target that was missed is printed as missed.
 Before each run everything dirty is written to the disk, and a backup that is to be read is read into the cache. The tool reads
 the datadir past the cache.
 
-## The phases of a restore
+### The phases of a restore
 
 Medians in seconds.
 
 {phases}
 
-## Every run
+### Every run
 
 In seconds, in the order in which they were made.
 
@@ -256,18 +245,18 @@ In seconds, in the order in which they were made.
 """
 
 
-def page(runs: Sequence[SizeRun], facts: Sequence[tuple[str, str]], pause_ms: float) -> str:
-    """Return docs/benchmarks.md."""
+def part(runs: Sequence[SizeRun], facts: Sequence[tuple[str, str]], pause_ms: float) -> str:
+    """Return the part of docs/benchmarks.md about backups as files."""
     names = list(dict.fromkeys(name for run in runs for name in run.phases))
     phases = [
         ("data", *names),
         *((size(run.size), *(f"{run.phases.get(name, 0):.2f}" for name in names)) for run in runs),
     ]
-    every: list[tuple[str, ...]] = [("step", "data", "figure", "runs")]
+    every: list[tuple[str, ...]] = [EVERY_RUN]
     for run in runs:
         every += every_run(run)
     alone = [size(run.size) for run in runs if not run.whole]
-    return _PAGE.format(
+    return _PART.format(
         restore_alone=f"Of {', '.join(alone)} the restore alone was measured."
         if alone
         else "Every step was measured at every size.",
@@ -287,10 +276,17 @@ _VARIANTS: Mapping[str, str] = {"raw": "plain tool", "none": "ours, no checksums
 
 def every_run(run: SizeRun) -> list[tuple[str, ...]]:
     """Return the single figures of a size as lines of a table."""
-    lines: list[tuple[str, ...]] = []
-    for step, variants in run.figures.items():
-        for variant, series in variants.items():
-            for figure in series.samples[0]:
-                values = ", ".join(f"{value:.2f}" for value in series.values(figure))
-                lines.append((f"{step}, {_VARIANTS[variant]}", size(run.size), figure, values))
-    return lines
+    return [
+        line
+        for step, variants in run.figures.items()
+        for variant, series in variants.items()
+        for line in every_figure(f"{step}, {_VARIANTS[variant]}", size(run.size), series)
+    ]
+
+
+def every_figure(what: str, data: str, series: Series) -> list[tuple[str, ...]]:
+    """Return the single figures of one variant as lines of a table."""
+    return [
+        (what, data, figure, ", ".join(f"{value:.2f}" for value in series.values(figure)))
+        for figure in series.samples[0]
+    ]

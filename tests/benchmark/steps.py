@@ -27,7 +27,7 @@ mariadb-backup --copy-back --target-dir={WORK}
 chown -R mysql:mysql {DATADIR}
 {{start}}
 """
-_LOAD = """
+LOAD = """
 i=0
 while true; do
   i=$(( (i + 1) % 100 ))
@@ -117,7 +117,7 @@ class SizeRun:
 
     def _take_loaded(self) -> None:
         """Take the backup that the other steps use, while somebody writes, so that there is a log to apply."""
-        load = self.rig.host.start(["bash", "-c", _LOAD])
+        load = self.rig.host.start(["bash", "-c", LOAD])
         try:
             self._module("backup", target_dir=LOADED, login_user="root", checksum="sha256")
         finally:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import pytest
 
+from tests.benchmark.page import TITLES, page
 from tests.benchmark.report import Row, compared, growth_rows, markdown_table, text_table
+from tests.benchmark.report_streams import increment_row, unsynced
 from tests.benchmark.rig import BenchmarkError, without_service
 from tests.benchmark.series import Series, alternate
+from tests.benchmark.streams import KINDS, KindFigures, steps_of
 
 
 def test_runs_alternate() -> None:
@@ -63,3 +66,40 @@ def test_tables() -> None:
     text = text_table(rows)
     assert [line.split()[-1] for line in text.splitlines()] == ["verdict", "MISSED", "s"]
     assert markdown_table([("x", "y"), ("a|b", "c")]).splitlines() == ["| x | y |", "| --- | --- |", "| a\\|b | c |"]
+
+
+def test_a_part_alone_renews_the_page_and_keeps_the_others() -> None:
+    first = page("", {"streams": "old streams", "files": "the files"}, 5)
+    assert first.index(TITLES["files"]) < first.index("the files") < first.index(TITLES["streams"])
+    second = page(first, {"streams": "new streams", "catalogue": "many"}, 5)
+    assert "old streams" not in second
+    assert [second.count(text) for text in ("the files", "new streams", "many", "# Benchmarks\n")] == [1, 1, 1, 1]
+    assert page(second, {}, 5) == second
+
+
+def test_the_steps_of_the_shell() -> None:
+    """From mark to mark, whatever the programs say in between."""
+    names = ["begin", "extract", "prepare", "own", "sync", "switch", "delete"]
+    marks = "".join(
+        f"mark {name} {100 + number * number}.5\nsomebody says: mark x 1\n" for number, name in enumerate(names)
+    )
+    steps = steps_of(marks)
+    assert [steps[name] for name in names[1:]] == [1, 3, 5, 7, 9, 11]
+    assert steps["ready"] == 16
+    with pytest.raises(BenchmarkError, match="its end"):
+        steps_of(marks[: marks.index("mark delete")])
+
+
+def test_the_sync_of_the_shell_s_own_run_is_taken_off() -> None:
+    series = Series([{"seconds": 10.0, "sync": 9.0}, {"seconds": 5.0, "sync": 1.0}, {"seconds": 4.0, "sync": 2.0}])
+    assert unsynced(series) == 2.0
+
+
+def test_only_an_increment_of_changes_that_lie_together_is_judged() -> None:
+    found = KindFigures(stored_bytes=100, increments={"in one place of each table": 26, "scattered": 90})
+    rows = [increment_row("x", how, "2 GB", found) for how in found.increments]
+    assert [row.met for row in rows] == [False, None]
+
+
+def test_a_stream_without_a_key_has_no_recipients() -> None:
+    assert ["encryption_recipients" in kind.with_key("age1key").options for kind in KINDS] == [True, False]
