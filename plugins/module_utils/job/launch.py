@@ -19,7 +19,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.job.payload import
 if TYPE_CHECKING:
     # Never imported here, where it would only cost time: Ansible reads this line and puts the runner, with every
     # operation, into the payload of each module that starts jobs.
-    from ansible_collections.dba.mariabackup.plugins.module_utils.job import runner  # noqa: F401 # pylint: disable=unused-import
+    from ansible_collections.dba.mariabackup.plugins.module_utils.job import entry  # noqa: F401 # pylint: disable=unused-import
 
 _START_GRACE = 30.0  # seconds a new process may take to claim its job on a loaded machine
 

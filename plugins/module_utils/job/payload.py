@@ -30,7 +30,7 @@ SCHEDULED = "scheduled"
 # PEP 552: the code's hash is in the file, and nobody has to compare it, because the two lie in one archive.
 _UNCHECKED_HASH = (1).to_bytes(4, "little")
 _PACKAGE = "ansible_collections/dba/mariabackup/plugins/module_utils"
-_MAIN = "import sys\nfrom {package}.job.runner import main\nsys.exit(main(sys.argv[1:]))\n"
+_MAIN = "import sys\nfrom {package}.job.entry import main\nsys.exit(main(sys.argv[1:]))\n"
 
 
 def _from_zip(archive: str) -> dict[str, bytes]:

@@ -1,10 +1,7 @@
 # Copyright: (c) 2026, dba.mariabackup contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The entry point of the runner file: ``job <directory>``, ``repair <journal>``, ``scheduled <description>`` and ``walk <report>``.
-
-The last one stands in the pipe of a stream.
-"""
+"""The long work of the runner file: ``job <directory>``, ``repair <journal>`` and ``scheduled <description>``."""
 
 from __future__ import annotations
 
@@ -14,7 +11,6 @@ import sys
 import traceback
 from typing import Any
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import METADATA_FILES
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import give_up_spare, read_json, write_json
@@ -79,8 +75,6 @@ def main(argv: list[str]) -> int:
         return repair(argv[1])
     if len(argv) == 2 and argv[0] == SCHEDULED:
         return scheduled.run(argv[1], run_job)
-    if len(argv) == 2 and argv[0] == walk.COMMAND:
-        return walk.main(argv[1], METADATA_FILES)
     sys.stderr.write(
         f"usage: RUNNER {JOB} DIRECTORY | {REPAIR} JOURNAL | {SCHEDULED} DESCRIPTION | {walk.COMMAND} REPORT < STREAM > STREAM\n"
     )

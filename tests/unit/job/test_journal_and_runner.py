@@ -69,6 +69,20 @@ def test_a_lock_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:
     probe(str(tmp_path), "/d", "restore")
 
 
+def test_a_walker_imports_no_operation(tmp_path: Path) -> None:
+    """A stream waits for it; an operation imports ten times as much."""
+    command = [sys.executable, "-I", "-X", "importtime", payload.install_runner(str(tmp_path))]
+    walker = subprocess.run(
+        [*command, "walk", str(tmp_path / "report")], input="", capture_output=True, text=True, check=False, cwd="/"
+    )
+    assert walker.returncode == 1
+    assert "it is empty" in walker.stderr
+    assert "stream.walk" in walker.stderr
+    assert "job.operations" not in walker.stderr
+    other = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
+    assert "job.operations" in other.stderr
+
+
 def test_the_runner_is_one_file_that_runs_alone(tmp_path: Path) -> None:
     path = payload.install_runner(str(tmp_path))
     assert payload.install_runner(str(tmp_path)) == path
