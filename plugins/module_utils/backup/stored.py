@@ -25,6 +25,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.remote_reco
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.stream_inventory import stream_path
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take import drop_foreign
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.take_stream import walker
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.writeback import TreeWriteback
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import read_json
@@ -152,7 +153,7 @@ def extract(
         )
         with pipe:
             argv = extract_argv(mbstream, target, parallel or os.cpu_count() or 1)
-            outcome = run_tool(argv, ctx.log_path, stdin=pipe.fd)
+            outcome = run_tool(argv, ctx.log_path, stdin=pipe.fd, on_tick=TreeWriteback(target).look)
             pipe.finish(reader_failed=outcome.rc != 0)
     if outcome.rc != 0:
         raise MariabackupError(
