@@ -44,7 +44,7 @@ if pipe:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 if nice:
     try:
-        os.nice(nice)
+        os.setpriority(os.PRIO_PROCESS, 0, max(nice, os.getpriority(os.PRIO_PROCESS, 0)))
     except OSError:
         pass
 if score:

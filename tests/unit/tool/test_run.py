@@ -17,7 +17,7 @@ import pytest
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.find import find_tool, which
-from ansible_collections.dba.mariabackup.plugins.module_utils.tool.run import failure, run_tool
+from ansible_collections.dba.mariabackup.plugins.module_utils.tool.run import failure, run_tool, starter
 
 SH = "/bin/sh"
 
@@ -42,11 +42,22 @@ def test_surroundings(tmp_path: Path) -> None:
     log = tmp_path / "log"
     outcome = run("umask; nice; cat /proc/self/oom_score_adj; pwd; ps -o pgid= -p $$", log, cwd=str(tmp_path))
     umask, nice, score, cwd, group = outcome.tail
-    assert (umask, nice, score, cwd) == ("0077", "10", "500", str(tmp_path))
+    assert (umask, nice, score, cwd) == ("0077", str(max(os.nice(0), 10)), "500", str(tmp_path))
     assert int(group) != os.getpgid(0)
     plain = run("nice; cat /proc/self/oom_score_adj", log, low_priority=False)
     assert plain.tail[0] == str(os.nice(0))
     assert plain.tail[1] != "500"
+
+
+@pytest.mark.parametrize(("own", "gets"), [(0, 10), (10, 10), (15, 15)])
+def test_low_priority_is_not_lowered_twice(own: int, gets: int) -> None:
+    """A restore works at a low priority already, and so would all that it starts."""
+    nice = which(["nice"])
+    assert nice is not None
+    done = subprocess.run(
+        [nice, "-n", str(own - os.nice(0)), *starter(), nice], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str(gets)
 
 
 def test_descriptors_are_passed(tmp_path: Path) -> None:
