@@ -57,6 +57,8 @@ def _kind_rows(run: StreamRun, name: str, found: KindFigures) -> list[Row]:
         compared(f"restore, {name}, ours synced", data, ours["work"], unsynced(raw), limit),
         compared(f"restore, {name}, until the data is ready", data, ours["ready"], raw["ready"], None),
         compared(f"restore, {name}, the extraction", data, ours["stage"], raw["extract"], None),
+        compared(f"backup, {name}, processor time", data, backup["ours"]["cpu"], backup["raw"]["cpu"], None),
+        compared(f"restore, {name}, processor time", data, ours["cpu"], raw["cpu"], None),
         space_row(f"restore, {name}, growth of disk use beside the data", run, found),
         *(increment_row(name, how, data, found) for how in found.increments),
     ]
@@ -124,6 +126,8 @@ _STREAMS = """{facts}
   its health. "ours synced" takes the pipeline's sync off its time.
 - **until the data is ready**: of the same runs what passes while the old server still runs: ours from the plan to the proven set, the
   pipeline's from its begin to the end of its sync.
+- **processor time**: of everything on the host meanwhile, the server included. What else runs on the machine lengthens the other
+  times, but not this one.
 - **growth of disk use**: by how much the used bytes of the disk (statfs, every 10 ms) are above those before the restore at most, in
   the worst run, as a part of what the datadir takes: {datadir:.2f} GB. Datadir, staged data and stream are on that disk alone.
 - **increment**: the stored size of its stream beside that of the full backup's after each table had 1 % of its rows updated: the first

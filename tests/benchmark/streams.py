@@ -182,16 +182,19 @@ class StreamRun:
                 f"mariadb-backup --backup --user=root --parallel={self.parallel} --stream=mbstream"
                 f" --target-dir=/var/tmp/bench-stream{kind.write} > {RAW}"
             )
+            before = rig.cpu()
             done = self._shell(command)
+            cpu = rig.cpu() - before
             if not done.output.rstrip().endswith("completed OK!"):
                 raise BenchmarkError(f"{command}:\n{done.output[-3000:]}")
-            return {"seconds": done.seconds, "sync": rig.timed(["sync", "-f", RAW]).seconds}
+            return {"seconds": done.seconds, "sync": rig.timed(["sync", "-f", RAW]).seconds, "cpu": cpu}
 
         def ours() -> Sample:
             fresh()
+            before = rig.cpu()
             sample, result = self._take(kind)
             found.data_bytes, found.stored_bytes = result["size_bytes"], result["stored_bytes"]
-            return sample
+            return {**sample, "cpu": rig.cpu() - before}
 
         found.figures["backup"] = alternate(self.runs, {"raw": raw, "ours": ours}, self._told(f"backup, {kind.name}:"))
 
@@ -247,11 +250,14 @@ class StreamRun:
 
         def raw() -> Sample:
             with watched("raw"):
+                before = rig.cpu()
                 done = self._shell(script)
-            return {"seconds": done.seconds, **steps_of(done.output)}
+                cpu = rig.cpu() - before
+            return {"seconds": done.seconds, **steps_of(done.output), "cpu": cpu}
 
         def ours() -> Sample:
             with watched("ours"):
+                before = rig.cpu()
                 done, result = rig.module(
                     "restore",
                     repository=REPOSITORY,
@@ -260,12 +266,14 @@ class StreamRun:
                     identity_file=IDENTITY,
                     use_memory=MEMORY,
                 )
+                cpu = rig.cpu() - before
             phases.append({phase["name"]: phase["seconds"] for phase in result["phases"]})
             return {
                 "seconds": done.seconds,
                 "work": rig.job_seconds(result["log_path"]),
                 "ready": sum(phases[-1][name] for name in ("plan", "stage", "prepare", "verify")),
                 "stage": phases[-1]["stage"],
+                "cpu": cpu,
             }
 
         found.figures["restore"] = alternate(
