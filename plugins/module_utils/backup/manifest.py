@@ -132,6 +132,18 @@ class Manifest:
         return {"schema_version": SCHEMA_VERSION, **value, "size_bytes": self.size_bytes, "file_count": len(self.files)}
 
 
+# Every field of one simple type, and whether it may be null or missing.
+_FIELDS: tuple[tuple[str, type, bool], ...] = (
+    *((name, str, False) for name in ("id", "type", "created", "host", "gtid", "checksum", "compression")),
+    *((name, str, True) for name in ("datadir", "instance", "server_version", "tool_version", "uuid", "base_id")),
+    *((name, str, True) for name in ("timeline", "label", "binlog_file")),
+    *((name, int, False) for name in ("from_lsn", "to_lsn", "last_lsn", "size_bytes", "file_count")),
+    ("binlog_position", int, True),
+    *((name, bool, False) for name in ("prepared", "exported", "encrypted")),
+)
+_NAMES = tuple(name for name in Manifest.__dataclass_fields__ if name != "files")
+
+
 @dataclass(frozen=True)
 class Head:
     """A manifest without its list of files: what a catalogue reads of thousands of them."""
@@ -179,27 +191,13 @@ def parse_head(value: Any) -> Head:
     version = value.get("schema_version")
     if version != SCHEMA_VERSION:
         raise ValueError(f"its schema_version is {version!r}, this release reads {SCHEMA_VERSION}")
-    _expect(value, ("id", "type", "created", "host"), str, False)
-    _expect(
-        value,
-        (
-            "datadir",
-            "instance",
-            "server_version",
-            "tool_version",
-            "uuid",
-            "base_id",
-            "timeline",
-            "label",
-            "binlog_file",
-        ),
-        str,
-        True,
-    )
-    _expect(value, ("from_lsn", "to_lsn", "last_lsn", "size_bytes", "file_count"), int, False)
-    _expect(value, ("binlog_position",), int, True)
-    _expect(value, ("prepared", "exported", "encrypted"), bool, False)
-    _expect(value, ("gtid", "checksum", "compression"), str, False)
+    for name, kind, optional in _FIELDS:
+        found = value.get(name)
+        # Of JSON, so a type has no subclass: a truth value is no number here.
+        if type(found) is not kind and not (optional and found is None):
+            raise ValueError(f"{name} is {'missing' if found is None else 'not ' + kind.__name__}")
+        if isinstance(found, int) and found < 0:
+            raise ValueError(f"{name} is not int")
     if value["checksum"] not in ("sha256", "none"):
         raise ValueError(f"checksum is {value['checksum']!r}")
     duration = value.get("duration_seconds")
@@ -214,23 +212,15 @@ def parse_head(value: Any) -> Head:
     if not isinstance(recipients, list) or not all(isinstance(key, str) for key in recipients):
         raise ValueError("recipients is not a list of keys")
     _check_selection(value.get("selection"))
-    known = {name: _shared(value[name]) for name in Manifest.__dataclass_fields__ if name in value and name != "files"}
+    # A catalogue holds thousands of manifests whose texts are mostly the same: one copy of each is kept.
+    known = {name: value[name] for name in _NAMES if name in value}
+    for name, kind, _optional in _FIELDS:
+        if kind is str and known.get(name):
+            known[name] = sys.intern(known[name])
+    known["layout"] = {sys.intern(name): sys.intern(text) for name, text in layout.items()}
+    known["schemas"] = [sys.intern(name) for name in schemas]
     known["stream"] = _parse_stream(value.get("stream"), value["checksum"] == "sha256")
     return Head(Manifest(**known), value["size_bytes"], value["file_count"])
-
-
-def _shared(value: Any) -> Any:
-    """Return the value with its texts replaced by the one copy that this process keeps of each.
-
-    A catalogue holds thousands of manifests, and nearly all of their texts are the same.
-    """
-    if isinstance(value, str):
-        return sys.intern(value)
-    if isinstance(value, list):
-        return [_shared(part) for part in value]
-    if isinstance(value, dict):
-        return {sys.intern(name): _shared(part) for name, part in value.items()}
-    return value
 
 
 def _parse_stream(value: Any, with_checksum: bool) -> StoredStream | None:
@@ -254,16 +244,6 @@ def _check_selection(value: Any) -> None:
     lists = list(value.values()) if isinstance(value, dict) else [None]
     if not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists):
         raise ValueError("selection is not an object of lists of names")
-
-
-def _expect(value: dict[str, Any], names: tuple[str, ...], kind: type, optional: bool) -> None:
-    for name in names:
-        found = value.get(name)
-        if found is None and optional:
-            continue
-        negative = isinstance(found, int) and found < 0
-        if not isinstance(found, kind) or negative or (kind is int and isinstance(found, bool)):
-            raise ValueError(f"{name} is {'missing' if found is None else 'not ' + kind.__name__}")
 
 
 def _parse_files(value: Any, with_checksum: bool) -> dict[str, FileEntry]:
@@ -311,8 +291,8 @@ def read_head(path: str) -> Head:
     Raises:
         OSError, ValueError, RecursionError: it is not there, damaged, or of another schema version.
     """
-    with open(path, encoding="utf-8") as stream:
-        return parse_head(json.load(stream))
+    with open(path, "rb", buffering=0) as stream:
+        return parse_head(json.loads(stream.read().decode("utf-8")))
 
 
 def _read_file_list(path: str, sha256: Any) -> Any:
