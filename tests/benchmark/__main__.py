@@ -116,6 +116,7 @@ def facts(rig: Rig, load: float) -> list[tuple[str, str]]:
         ("memory", f"{memory:.0f} GiB"),
         ("kernel", platform.release()),
         ("load average before", f"{load:.2f}"),
+        ("load average in the end", f"{os.getloadavg()[1]:.2f} over five minutes, our own work included"),
         ("host", f"a lab host: {host('. /etc/os-release; echo $PRETTY_NAME')} in a container with its own systemd"),
         (
             "file systems",

@@ -135,6 +135,11 @@ _STREAMS = """{facts}
   consists of pages.
 - **memory**: as for files, and of the process that looks at the stream, added up.
 
+What ours does besides takes processor time: about 0.7 s for the SHA-256 of each stored GB, 0.4 s for the copy through the process that
+computes it, 0.1 s for the look at each GB of the stream, and 1 s for the task whatever the size. With processors to spare it runs
+beside the pipeline; where all of them are busy it comes on top. A stream that is neither compressed nor encrypted has the least
+other work beside it.
+
 Each program of either side runs at nice 10, as ours always does. Before each run everything dirty is written to the disk, and a
 stream that is to be read is read into the cache.
 
