@@ -137,7 +137,8 @@ def test_backup_killed_while_programs_run(shelf: Lent, suite: str, kind: str, po
         running = found.server.start_module("backup", **task)
         with frozen(found.server, wait_program(found.server, TOOL)):
             _killed(found, running)
-        assert found.server.out("pgrep -x 'mariadb-backup|mariabackup|zstd|age|rclone' || true") == "", point
+        names = "mariadb-backup|mariabackup|zstd|age|rclone"
+        wait_for(lambda: found.server.out(f"pgrep -x '{names}' || true") == "", f"{point}: all is gone", timeout=5)
         found.look()
         found.take(**task)
 

@@ -193,8 +193,9 @@ def parse_head(value: Any) -> Head:
         raise ValueError(f"its schema_version is {version!r}, this release reads {SCHEMA_VERSION}")
     for name, kind, optional in _FIELDS:
         found = value.get(name)
-        # Of JSON, so a type has no subclass: a truth value is no number here.
-        if type(found) is not kind and not (optional and found is None):
+        # A truth value is no number here.
+        fits = isinstance(found, kind) and (kind is bool or not isinstance(found, bool))
+        if not fits and not (optional and found is None):
             raise ValueError(f"{name} is {'missing' if found is None else 'not ' + kind.__name__}")
         if isinstance(found, int) and found < 0:
             raise ValueError(f"{name} is not int")

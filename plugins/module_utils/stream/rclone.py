@@ -155,7 +155,12 @@ class Rclone:
 
     def remove_file(self, where: str) -> None:
         """Remove one file; nothing happens when it is not there."""
-        self._run("deletefile", "--", where, accept=_NOT_FOUND)
+        try:
+            self._run("deletefile", "--", where, accept=_NOT_FOUND)
+        except MariabackupError as error:
+            # Of a missing file rclone 1.60 says so in words, with the return code of every error.
+            if "doesn't exist" not in error.cause:
+                raise
 
     def purge(self, where: str) -> None:
         """Remove a directory with all that is in it; nothing happens when it is not there."""

@@ -85,7 +85,7 @@ class Pool:
             self._fresh.clear()
         for server in self.used:
             if not server.spoilt and server.name in self._idle:
-                server.rest()
+                server.rest(self._keep)
 
     def inventory(self) -> str:
         """Return an inventory of all hosts of the lab, a group for each suite."""

@@ -59,7 +59,7 @@ def test_round_trip(tmp_path: Path) -> None:
 
 def test_manifests_share_their_texts() -> None:
     """A catalogue holds thousands of them."""
-    texts = [json.dumps(MANIFEST.to_dict()) for _ in range(2)]
+    texts = [json.dumps(MANIFEST.to_dict()) for _number in range(2)]
     one, other = (parse_head(json.loads(text)).manifest for text in texts)
     assert one == other
     assert one.datadir is other.datadir

@@ -45,6 +45,6 @@ def test_a_look_that_takes_long_is_followed_by_a_long_pause(tmp_path: Path, monk
     monkeypatch.setattr(writeback, "_files", lambda top: looks.append(top) or [])
     monkeypatch.setattr(writeback.time, "monotonic", lambda: next(times))
     tree = writeback.TreeWriteback(str(tmp_path))
-    for _ in range(3):
+    for _number in range(3):
         tree.look()
     assert len(looks) == 2, "two seconds of looking are followed by 38 of peace, from 102 to 140"
