@@ -18,9 +18,13 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.restore import jou
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore import moving
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching import (
+    ALL,
+    NONE,
+    back_begun,
     hold_and_stop,
     members_of,
     swap_back,
+    swap_state,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.service import Service, Survey
 
@@ -28,7 +32,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.server.service imp
 NEW_SERVER_STOP = 60.0
 
 
-def go_back(journal: Journal, service: Service, ctx: Context, params: Mapping[str, Any], *, kill: bool = True) -> None:
+def go_back(journal: Journal, service: Service, ctx: Context, params: Mapping[str, Any]) -> None:
     """Swap the old set back and serve it as before; may be called again after a kill.
 
     Args:
@@ -36,19 +40,20 @@ def go_back(journal: Journal, service: Service, ctx: Context, params: Mapping[st
         service: its service.
         ctx: the job.
         params: the module's options.
-        kill: end a server that does not stop in time: its data is given up, and nobody could write to it.
 
     Raises:
-        MariabackupError: the old set is not (completely) back, or its server does not start; the server is held then.
+        MariabackupError: the old set is not (completely) back, or its server does not stop or start; it is held then.
     """
     do_not_stop()
     # A committed run that is put back is unfinished again until the old set serves.
     journal.write(state=journals.RUNNING, direction=journals.BACK)
     ctx.point("back-before")
     if not journal.get("served_again"):
-        hold_and_stop(journal, service, ctx, NEW_SERVER_STOP if kill else params["stop_timeout"], kill=kill)
-        service.remove_restrictions()
-        swap_back(journal, service, ctx, params["_runner"])
+        if not _old_set_serves(journal, service):
+            kill = _given_up(journal)
+            hold_and_stop(journal, service, ctx, NEW_SERVER_STOP if kill else params["stop_timeout"], kill=kill)
+            service.remove_restrictions()
+            swap_back(journal, service, ctx, params["_runner"])
         ctx.point("back-swapped")
         serve_again(journal, service, params)
         journal.write(served_again=True)
@@ -56,6 +61,17 @@ def go_back(journal: Journal, service: Service, ctx: Context, params: Mapping[st
     keep_failed(journal, params, ctx)
     journal.write(state=journals.RETURNED)
     ctx.point("back-after")
+
+
+def _given_up(journal: Journal) -> bool:
+    """Whether what may run is a server on the new set that nobody could write to; any other is given its time to stop."""
+    return swap_state(journal) == ALL and not back_begun(journal) and not journal.get("put_back")
+
+
+def _old_set_serves(journal: Journal, service: Service) -> bool:
+    """Whether a server runs on the old set already: after the repair at boot, or because a person has started it."""
+    back = journal.get("swapped_back") or (not journal.get("back_steps") and swap_state(journal) == NONE)
+    return bool(back) and service.active() and not service.restricted()
 
 
 def do_not_stop() -> None:
