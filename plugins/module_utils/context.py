@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import foreseen
 
 
 class Context:
@@ -65,10 +65,12 @@ class Context:
         self.log(f"phase {name}")
         try:
             yield
-        except MariabackupError as error:
-            error.phase = error.phase or name
-            if not self.check_mode:
-                error.log_path = error.log_path or self.log_path
+        except BaseException as raised:
+            error = foreseen(raised)
+            if error is not None:
+                error.phase = error.phase or name
+                if not self.check_mode:
+                    error.log_path = error.log_path or self.log_path
             raise
         finally:
             self._phase = ""

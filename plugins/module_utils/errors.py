@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, dba.mariabackup contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one exception of the collection: it says what happened, why, and what to do next."""
+"""The one error of the collection: it says what happened, why, and what to do next."""
 
 from __future__ import annotations
 
@@ -62,3 +62,24 @@ class MariabackupError(Exception):
         if self.log_path:
             result["log_path"] = self.log_path
         return result
+
+
+class Interrupted(BaseException):
+    """Somebody asked this process to end.
+
+    No ``MariabackupError``, because many of these are an answer and not the end: a login that is refused has others after it.
+
+    Args:
+        error: what the user is told in the end.
+    """
+
+    def __init__(self, error: MariabackupError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def foreseen(raised: BaseException) -> MariabackupError | None:
+    """Return the error that the user gets for an exception; None for a defect of ours."""
+    if isinstance(raised, Interrupted):
+        return raised.error
+    return raised if isinstance(raised, MariabackupError) else None

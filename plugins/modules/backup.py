@@ -22,6 +22,8 @@ description:
   - In O(repository) it can be an increment (O(type)), which holds the pages of InnoDB that have changed since its base, and all
     files of other engines. An increment and its base are of one timeline, which ends when the server is restored or its data
     is replaced; nothing is ever based on the backup of another one.
+  - It can be cancelled at any time, with C(SIGTERM) to the job, or C(systemctl stop) of its unit. The server goes on, and nothing of
+    the backup is left; after C(SIGKILL) the next backup into the same place removes what is.
   - The server goes on whatever happens to the backup. The work is a job of the host. Under systemd it goes on when the
     connection is lost, and the same task again waits for it.
 extends_documentation_fragment:

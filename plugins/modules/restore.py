@@ -17,6 +17,12 @@ description:
   - The new data is placed beside the old, prepared, proven and synced while the old server still runs. Then the server is
     stopped and the two sets of directories are exchanged. The server starts read-only and has to pass a health check
     before it is opened. When it does not, the old data is swapped back and the old server runs again.
+  - The service is stopped together with the sockets that would wake it, and cannot be started meanwhile. Nothing is exchanged before
+    no process uses the directories or holds a lock in them. A server that does not stop in time is never killed.
+  - A set is the datadir with the directories that the server's options name beside it, for InnoDB, Aria, binary and relay logs. They
+    change hands together. A symbolic link stays, and what it points to is exchanged; on a mount point the entries are.
+  - The old redo logs leave with the old data, those in a separate directory too, so no C(ib_logfile*) of another history meets
+    the new data.
   - An increment in O(repository) is restored with all that it is built on, from copies. When one of these is missing, is damaged or
     does not fit, the restore is refused before anything is done.
   - The work is a job of the host. Under systemd it goes on when the connection is lost, and the same task again waits for

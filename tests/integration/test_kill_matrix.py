@@ -9,6 +9,8 @@ nothing committed is lost.
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from tests.integration.harness.bench import Bench
@@ -30,8 +32,9 @@ from tests.integration.harness.cells import (
     stop_at,
     try_start,
 )
-from tests.integration.harness.faults import proceed
+from tests.integration.harness.faults import kill_runner, proceed
 from tests.integration.harness.layouts import LAYOUTS
+from tests.integration.harness.server import show
 
 # Every phase once, in the middle of what it does where there is such a point: what differs between the versions is the
 # server and its service, and the whole matrix is for the newest.
@@ -90,6 +93,26 @@ def test_kill(lend: Lend, suite: str, layout: str, cell: Cell) -> None:
         if cell.point in COMMITTED:
             assert bench.written()
             server.sql("DROP DATABASE after")
+
+
+@pytest.mark.parametrize(
+    ("suite", "layout", "cell"), params(["separate"], [OLD], ["stage-after", "stop-held", "health-before"], "trixie")
+)
+def test_asked_to_stop(lend: Lend, suite: str, layout: str, cell: Cell) -> None:
+    """SIGTERM of our process: the old data serves, as before or again, and the task says why."""
+    with lend(suite, LAYOUTS[layout]) as bench:
+        ready(bench, cell.data)
+        running = stop_at(bench, cell.point, failed_data="delete")
+        kill_runner(bench.server, signal.SIGTERM)
+        proceed(bench.server)
+        result = running.result()
+        assert result["failed"], show(result)
+        assert "SIGTERM" in result["msg"], show(result)
+        assert result["failed_phase"] == cell.point.split("-", maxsplit=1)[0]
+        assert result["rolled_back"] is (cell.point == "health-before")
+        assert bench.served() == OLD
+        assert bench.server.sql("SELECT @@read_only") == "0"
+        bench.assert_no_traces()
 
 
 @pytest.mark.parametrize("accept", [True, False], ids=["accepted", "restored"])

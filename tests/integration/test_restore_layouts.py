@@ -99,9 +99,19 @@ def test_result_has_every_key_of_the_contract(server: Server) -> None:
         name for name in server.out("ls /var/lib/mysql").split() if name.startswith(("xtrabackup", "mariadb_ba"))
     ]
     assert "backup-my.cnf" not in server.out("ls /var/lib/mysql").split()
-    audit = json.loads(server.host.get(f"{STATE_DIR}/audit.log").splitlines()[-1])
-    assert audit["outcome"] == "restored"
-    assert audit["backup_id"] == result["backup_id"]
+    server.fail("restore", "is not empty", target_dir=TARGET)
+    server.succeed("previous_datadir", state="restored")
+    restored, refused, put_back = (json.loads(line) for line in server.host.get(f"{STATE_DIR}/audit.log").splitlines())
+    for line, operation, outcome in (
+        (restored, "restore", "restored"),
+        (refused, "restore", "failed"),
+        (put_back, "previous_datadir", "restored"),
+    ):
+        assert (line["operation"], line["outcome"]) == (operation, outcome)
+        assert (line["datadir"], line["source"], line["who"]) == ("/var/lib/mysql", TARGET, "uid 0")
+    assert restored["backup_id"] == put_back["backup_id"] == result["backup_id"]
+    assert restored["run"] == put_back["run"]
+    assert "is not empty" in refused["reason"]
 
 
 def test_ownership_and_modes_are_those_of_the_previous_datadir(server: Server) -> None:

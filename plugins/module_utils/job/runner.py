@@ -12,7 +12,10 @@ import traceback
 from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
-from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import (
+    Interrupted,
+    MariabackupError,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import give_up_spare, read_json, write_json
 from ansible_collections.dba.mariabackup.plugins.module_utils.job import registry, scheduled
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import OPERATIONS
@@ -22,9 +25,11 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.stream import walk
 
 
 def _interrupted(number: int, _frame: object) -> None:
-    raise MariabackupError(
-        f"The job was asked to stop ({signal.Signals(number).name}).",
-        "Nothing half done is left in service; run the task again when the host may work on it.",
+    raise Interrupted(
+        MariabackupError(
+            f"The job was asked to stop ({signal.Signals(number).name}).",
+            "Nothing half done is left in service; run the task again when the host may work on it.",
+        )
     )
 
 
@@ -33,15 +38,16 @@ def execute(operation: str, params: dict[str, Any], ctx: Context) -> dict[str, A
     try:
         result = OPERATIONS[operation](params, ctx)
         outcome: dict[str, Any] = {"ok": True, "result": result}
-    except MariabackupError as error:
+    except (MariabackupError, Interrupted) as raised:
+        error = raised.error if isinstance(raised, Interrupted) else raised
         error.log_path = error.log_path or ctx.log_path
         ctx.log(f"failed: {error}")
         outcome = {"ok": False, "error": error.as_result()}
-    except Exception as error:  # pylint: disable=broad-exception-caught
+    except Exception as defect:  # pylint: disable=broad-exception-caught
         # A defect of ours must reach the user with its place, not vanish with the unit.
         ctx.log(traceback.format_exc())
         unforeseen = MariabackupError(
-            f"Unforeseen {type(error).__name__}: {error}",
+            f"Unforeseen {type(defect).__name__}: {defect}",
             "Please report this with the log; running the same task again continues or undoes what was begun.",
             log_path=ctx.log_path,
             log_tail=traceback.format_exc().splitlines()[-12:],

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, dba.mariabackup contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The audit record: who restored what onto what, when, and how it ended; one JSON line for each restore."""
+"""The audit record: who put which data into service where, when, and how it ended; one JSON line for each restore and decision."""
 
 from __future__ import annotations
 
@@ -16,24 +16,44 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.files import make_
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
 
 
-def record(ctx: Context, params: Mapping[str, Any], journal: Journal | None, outcome: str, reason: str) -> None:
-    """Append one line to ``<state_dir>/audit.log`` and put it on the disk."""
+def record(
+    ctx: Context,
+    params: Mapping[str, Any],
+    datadir: str,
+    operation: str,
+    journal: Journal | None,
+    outcome: str,
+    reason: str,
+) -> None:
+    """Append one line to ``<state_dir>/audit.log`` and put it on the disk; where that fails, the user is warned.
+
+    Args:
+        operation: ``restore`` or ``previous_datadir``.
+        journal: the run; None when it was refused before there was one.
+        outcome: ``restored``, ``accepted``, ``absent``, ``failed``.
+        reason: why it failed.
+    """
     line = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "who": params.get("_actor"),
         "host": os.uname().nodename,
-        "operation": "restore",
+        "operation": operation,
         "run": journal["id"] if journal else None,
-        "source": params["target_dir"],
-        "backup_id": journal["source"]["backup_id"] if journal else None,
-        "datadir": journal["datadir"] if journal else None,
+        "source": journal["source"]["path"] if journal else params.get("target_dir") or params.get("repository"),
+        "backup_id": journal["source"]["backup_id"] if journal else params.get("backup_id"),
+        "datadir": datadir,
         "outcome": outcome,
         "reason": reason,
     }
-    make_private_dirs(ctx.state_dir)
-    fd = os.open(os.path.join(ctx.state_dir, "audit.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    path = os.path.join(ctx.state_dir, "audit.log")
     try:
-        os.write(fd, (json.dumps(line, sort_keys=True) + "\n").encode())
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        make_private_dirs(ctx.state_dir)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(fd, (json.dumps(line, sort_keys=True) + "\n").encode())
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        # What was done stands, and what failed has a cause of its own that the user has to see.
+        ctx.warn(f"{path} could not be written: {error.strerror}.")

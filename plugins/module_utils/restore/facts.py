@@ -89,6 +89,7 @@ def gather(params: Mapping[str, Any], ctx: Context, host: Host, *, write: bool) 
         innodb_differences=_differences(source, host, server),
         carried=carry.carried,
         not_carried=carry.others,
+        binary_logs=host.layout.binary_logs is not None,
         binary_logs_inside=_binary_logs_inside(host.layout),
         start_bytes=start_bytes(host.options),
     )
@@ -311,7 +312,7 @@ def _holds_something(path: str) -> bool:
 def _conflicts(running: ServerFacts, layout: Layout) -> tuple[str, ...]:
     now = Layout.from_options({**running.variables, "datadir": running.datadir})
     found = []
-    roles = ("data_home", "undo", "redo", "aria")
+    roles = ("data_home", "undo", "redo", "aria", "binlog", "relaylog")
     for role in roles:
         paths = [
             next((place.path for place in (*each.places, *each.inner) if role in place.roles), each.datadir)

@@ -14,6 +14,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.members im
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.swap import Member
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.situation import Situation
+from ansible_collections.dba.mariabackup.plugins.module_utils.tool.options import check_extra_args
 
 MIB = 1 << 20
 # What a staged set needs beyond the bytes of the backup: directories, rounding, what is written meanwhile.
@@ -117,8 +118,17 @@ def _about_source(situation: Situation, options: Mapping[str, Any]) -> Iterator[
 
 
 def _about_options(situation: Situation, options: Mapping[str, Any]) -> Iterator[Refusal]:
+    try:
+        check_extra_args(options["extra_args"] or ())
+    except MariabackupError as error:
+        yield Refusal(error.cause, error.action)
     if options["copier"] == "rsync" and options["method"] == "move":
         yield Refusal("rsync cannot move a backup.", "Use copier: builtin or mariadb-backup to move.")
+    if options["copier"] == "mariadb-backup" and options["bandwidth_limit"]:
+        yield Refusal(
+            "bandwidth_limit is set, and mariadb-backup copies as fast as it can.",
+            "Leave out bandwidth_limit, or copier.",
+        )
     if options["binary_logs"] == "leave" and situation.binary_logs_inside:
         yield Refusal(
             "binary_logs is leave, but they lie in the datadir, which is exchanged as a whole.",
@@ -290,13 +300,13 @@ def _steps(situation: Situation, options: Mapping[str, Any], members: Sequence[M
     yield _step("verify", "prove the set, set its owner, sync", f"{service.user}:{service.group} {staging}")
     if not first:
         yield from _stop_steps(situation)
+    if situation.binary_logs and "leave" not in (options["gtid_state"], options["binary_logs"]):
+        yield _step("stop", f"stage the GTID state: {options['gtid_state']}", staging)
     for member in members:
         yield _step("swap", member.mode, f"{member.staged} <-> {member.live}")
     if options["start"]:
         yield _step("start", "start read-only, without replication and events", service.name)
         yield _step("health", f"{options['health_check']} health check", service.name)
-    if options["gtid_state"] != "leave":
-        yield _step("commit", f"GTID state: {options['gtid_state']}", datadir.path)
     if source.series < situation.server.series:
         yield _step("commit", "upgrade the system tables", situation.server.version)
     if options["post_restore_sql"]:

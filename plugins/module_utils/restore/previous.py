@@ -12,10 +12,11 @@ from typing import Any
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.inspect import disk_usage
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.sets import remove_tree
-from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError, foreseen
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive, probe
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore import journal as journals
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore import moving, wayback
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.audit import record
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.host import Host, open_host
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching import (
@@ -91,7 +92,7 @@ def _put_back(journal: Journal, host: Host, ctx: Context, params: dict[str, Any]
     # Later runs may have gone back by themselves. This one is unfinished now, and whoever comes next has to find it.
     journals.make_current(journal)
     try:
-        wayback.go_back(journal, host.service, ctx, {**params, "failed_data": "keep"}, kill=False)
+        wayback.go_back(journal, host.service, ctx, {**params, "failed_data": "keep"})
     except MariabackupError:
         if not journal.get("back_steps"):
             journal.write(**before)
@@ -161,6 +162,14 @@ def run(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
     """
     with ctx.phase("plan"):
         host = open_host(params, ctx.state_dir)
-    with exclusive(ctx.state_dir, host.layout.datadir, "previous_datadir"), ctx.phase(params["state"]):
-        result = _STATES[params["state"]](host, ctx, params, True)
+    datadir, state = host.layout.datadir, params["state"]
+    try:
+        with exclusive(ctx.state_dir, datadir, "previous_datadir"), ctx.phase(state):
+            result = _STATES[state](host, ctx, params, True)
+    except BaseException as raised:
+        record(ctx, params, datadir, "previous_datadir", None, "failed", f"{state}: {foreseen(raised) or raised}")
+        raise
+    if result["changed"]:
+        runs = {run["id"]: run for run in journals.all_runs(ctx.state_dir, datadir)}
+        record(ctx, params, datadir, "previous_datadir", runs.get(result["run"]), state, "")
     return {**result, "log_path": ctx.log_path}

@@ -129,7 +129,11 @@ class ServerState:
 
 @dataclass(frozen=True)
 class Situation:
-    """Everything that the plan judges; ``start_bytes`` is what the server's start takes of the disk: for redo, in the datadir."""
+    """Everything that the plan judges.
+
+    ``binary_logs`` says that the server writes some, ``binary_logs_inside`` that they lie in the datadir. ``start_bytes`` is what
+    the server's start takes of the disk: for redo, in the datadir.
+    """
 
     source: Source
     directories: tuple[Directory, ...]
@@ -138,6 +142,7 @@ class Situation:
     innodb_differences: tuple[str, ...]
     carried: tuple[str, ...]
     not_carried: tuple[str, ...]
+    binary_logs: bool
     binary_logs_inside: bool
     start_bytes: tuple[int, int] = (0, 0)
 

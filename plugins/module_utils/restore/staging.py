@@ -105,9 +105,15 @@ def is_staged(journal: Journal) -> bool:
 
 
 def has_server_data(journal: Journal) -> bool:
-    """Whether a server was set up in the datadir. What a server leaves that was started on an empty one does not count:
-    a reboot may have done that, and it never came up."""
-    return os.path.isdir(os.path.join(journal["datadir"], "mysql"))
+    """Whether somebody has put data into the datadir: the directory of a schema, at least that of the system tables.
+
+    What a server leaves that was started on an empty one does not count: a reboot may have done that, and it never came up.
+    """
+    with os.scandir(journal["datadir"]) as entries:
+        return any(
+            entry.is_dir() and not entry.name.startswith((".", "#")) and entry.name not in IGNORED_DIRECTORIES
+            for entry in entries
+        )
 
 
 def stage(journal: Journal, situation: Situation, params: Mapping[str, Any], ctx: Context) -> None:
@@ -219,7 +225,8 @@ def _copy_back(source: str, target: str, params: Mapping[str, Any], ctx: Context
     # Across file systems the tool removes each file as soon as it has copied it, and syncs none: a power cut then would take
     # both. So it copies, and the caller removes.
     move = params["method"] == "move" and same_mount(source, target)
-    outcome = run_tool(copy_back_argv(tool.path, source, everywhere, move=move), ctx.log_path)
+    argv = copy_back_argv(tool.path, source, everywhere, move=move, extra_args=params["extra_args"] or ())
+    outcome = run_tool(argv, ctx.log_path)
     if not outcome.completed_ok:
         raise MariabackupError(
             f"mariadb-backup could not {'move' if move else 'copy'} the backup to {target}.",
@@ -259,7 +266,8 @@ def prepare(journal: Journal, params: Mapping[str, Any], ctx: Context) -> None:
     A run that is killed between two increments begins anew: what is staged is in a state that nobody can tell.
     """
     staged = members_of(journal)[0].staged
-    prepare_directory(staged, ctx, params)
+    extra_args = params["extra_args"] or ()
+    prepare_directory(staged, ctx, params, extra_args=extra_args)
 
     def copy(source: str, target: str) -> None:
         stored = _stored(source)
@@ -271,7 +279,7 @@ def prepare(journal: Journal, params: Mapping[str, Any], ctx: Context) -> None:
         total = manifest.size_bytes if manifest else 0
         _copy_ourselves(source, target, total, {**params, "method": "auto"}, ctx)
 
-    apply_increments(staged, journal["source"].get("increments") or (), copy, ctx, params)
+    apply_increments(staged, journal["source"].get("increments") or (), copy, ctx, params, extra_args=extra_args)
 
 
 def verify(journal: Journal, situation: Situation, host: Host, params: Mapping[str, Any], ctx: Context) -> None:
@@ -327,9 +335,9 @@ def _owner(member: Member, situation: Situation, params: Mapping[str, Any]) -> O
     service = situation.service
     old = owner_of(member.live)
     wanted = find_owner(service.user, service.group, old.mode if old else 0o700)
-    if params["owner"] or params["group"] or old is None or not situation.has_data:
+    if old is None or not situation.has_data:
         return wanted
-    return old
+    return Owner(wanted.uid if params["owner"] else old.uid, wanted.gid if params["group"] else old.gid, old.mode)
 
 
 def _take_metadata_out(journal: Journal, top: str) -> None:

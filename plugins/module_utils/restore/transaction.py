@@ -8,11 +8,11 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
-from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError, foreseen
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository import source as sources
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore import (
@@ -56,35 +56,44 @@ def run(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
     started = time.monotonic()
     with ctx.phase("plan"):
         host = open_host(params, ctx.state_dir)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(exclusive(ctx.state_dir, host.layout.datadir, "restore"))
-        done = committed_run(params, ctx, host)
-        if done is not None:
-            return {**done["result"], "changed": False}
-        with ctx.phase("plan"):
-            params = with_source(params, ctx, host)
-            stack.enter_context(sources.reading(params["target_dir"], alone=params["method"] == "move"))
-        restore = Restore(params, ctx, host)
-        try:
-            result = restore.go_on_or_begin()
-        except MariabackupError as error:
+    restore = Restore(params, ctx, host)
+    try:
+        result = restore.run()
+    except BaseException as raised:
+        error = foreseen(raised)
+        if error is not None:
             error.details.setdefault("rolled_back", False)
-            record(ctx, params, restore.journal, "failed", str(error))
-            raise
-        result["duration_seconds"] = round(time.monotonic() - started, 3)
-        result["phases"] = ctx.phases
-        record(ctx, params, restore.journal, "restored", "")
-        return {**result, "changed": True, "log_path": ctx.log_path}
+        record(ctx, restore.params, host.layout.datadir, "restore", restore.journal, "failed", str(error or raised))
+        raise
+    if not result["changed"]:
+        return result
+    result["duration_seconds"] = round(time.monotonic() - started, 3)
+    result["phases"] = ctx.phases
+    record(ctx, restore.params, host.layout.datadir, "restore", restore.journal, "restored", "")
+    return {**result, "log_path": ctx.log_path}
 
 
 class Restore:
     """One run: the journal, and the phases that are still to be done."""
 
-    def __init__(self, params: dict[str, Any], ctx: Context, host: Host) -> None:
+    def __init__(self, params: Mapping[str, Any], ctx: Context, host: Host) -> None:
         self.params = params
         self.ctx = ctx
         self.host = host
         self.journal: Journal | None = None
+
+    def run(self) -> dict[str, Any]:
+        """Restore, alone on this datadir and with a backup that nobody removes meanwhile."""
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(exclusive(self.ctx.state_dir, self.host.layout.datadir, "restore"))
+            done = committed_run(self.params, self.ctx, self.host)
+            if done is not None:
+                return {**done["result"], "changed": False}
+            with self.ctx.phase("plan"):
+                self.params = with_source(self.params, self.ctx, self.host)
+                alone = self.params["method"] == "move"
+                stack.enter_context(sources.reading(self.params["target_dir"], alone=alone))
+            return {**self.go_on_or_begin(), "changed": True}
 
     @contextlib.contextmanager
     def phase(self, journal: Journal, name: str) -> Iterator[None]:
@@ -209,8 +218,9 @@ class Restore:
         wayback.do_not_stop()
         if journal.get("deleted"):
             staging.discard(journal, self.ctx)
-            if isinstance(error, MariabackupError):
-                error.action += " The old data was deleted first; the service is held until a restore succeeds."
+            told = foreseen(error)
+            if told is not None:
+                told.action += " The old data was deleted first; the service is held until a restore succeeds."
             return
         if journal.get("survey") and self.host.service.held():
             wayback.serve_again(journal, self.host.service, self.params)
@@ -289,33 +299,33 @@ class Restore:
 
     def go_back(self, journal: Journal, error: BaseException, written: bool = False) -> None:
         """Put the old set back and serve it, or say why not; always called inside an ``except``."""
-        foreseen = error if isinstance(error, MariabackupError) else None
+        told = foreseen(error)
         stay = written or not self.params["rollback_on_failure"]
         if journal.get("deleted") or (not journal["had_data"] and stay):
-            if foreseen:
-                foreseen.action += " There is no old data to go back to; run the same task again to go on."
+            if told:
+                told.action += " There is no old data to go back to; run the same task again to go on."
             return
         if stay:
             journal.write(state=journals.UNDECIDED)
-            if foreseen:
-                foreseen.action += " The new data is left in place; previous_datadir (restored, accepted) decides."
+            if told:
+                told.action += " The new data is left in place; previous_datadir (restored, accepted) decides."
             return
         try:
             with self.ctx.phase("back"):
                 wayback.go_back(journal, self.host.service, self.ctx, self.params)
         except (MariabackupError, OSError) as second:
-            if foreseen:
+            if told:
                 cause = second.cause if isinstance(second, MariabackupError) else f"{second}."
-                foreseen.cause += f" The way back failed as well: {cause}"
+                told.cause += f" The way back failed as well: {cause}"
                 action = (
                     second.action if isinstance(second, MariabackupError) else "Mend that, and run this task again."
                 )
-                foreseen.action = f"{action} {foreseen.action}"
+                told.action = f"{action} {told.action}"
             return
-        if foreseen:
-            foreseen.details["rolled_back"] = True
+        if told:
+            told.details["rolled_back"] = True
             served = "The old data was swapped back." if journal["had_data"] else "The directories are as they were."
             kept = journals.failed_path(journal["members"][0]["staged"])
             if journal["result"]["method"] == "move" and os.path.lexists(kept):
                 served += f" The backup was moved and is kept in {kept}."
-            foreseen.cause += f" {served}"
+            told.cause += f" {served}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.selection import Table, quote_table
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
-from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import Interrupted, MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.names import quote
 from ansible_collections.dba.mariabackup.plugins.module_utils.tables.definition import ForeignKey
 from ansible_collections.dba.mariabackup.plugins.module_utils.tables.journal import (
@@ -96,7 +96,8 @@ def finish(journal: Journal, live: Live, ctx: Context) -> list[dict[str, Any]]:
         if not journal.keep:
             for entry in journal.entries:
                 _drop_old(live, entry, ctx)
-    except MariabackupError as error:
+    except (MariabackupError, Interrupted) as raised:
+        error = raised.error if isinstance(raised, Interrupted) else raised
         raise MariabackupError(
             f"The tables {', '.join(quote_table(entry.table) for entry in journal.entries)} are imported and in place, but"
             f" what follows failed: {error.cause}",

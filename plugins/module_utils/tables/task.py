@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.selection import quote_table
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
-from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError, foreseen
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive, probe
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository import source as sources
 from ansible_collections.dba.mariabackup.plugins.module_utils.tables import importing, staging, swapping
@@ -268,16 +268,17 @@ def _previous_name(name: str, run_id: str, number: int) -> str:
 
 def _give_up(journal: Journal, error: BaseException, params: Mapping[str, Any], ctx: Context) -> None:
     """Take back what was done, unless the tables are in place; a session that broke is opened anew."""
+    told = foreseen(error)
     try:
         with live_session(params, params["lock_wait_timeout"]) as live:
             leave_binary_log(live)
             state = False if journal.phase == STAGE else swapping.swapped(journal, live)
             if state is False:
                 swapping.take_back(journal, live)
-                if isinstance(error, MariabackupError):
-                    error.details.setdefault("tables", [])
-            elif isinstance(error, MariabackupError):
-                error.action = "The tables are in place; run the same task again, and it finishes the rest."
+                if told is not None:
+                    told.details.setdefault("tables", [])
+            elif told is not None:
+                told.action = "The tables are in place; run the same task again, and it finishes the rest."
     except MariabackupError as other:
         ctx.warn(f"What the import has made could not be removed: {other.cause} The next import removes it.")
 

@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import path_key
-from ansible_collections.dba.mariabackup.plugins.module_utils.job import payload, registry
+from ansible_collections.dba.mariabackup.plugins.module_utils.job import operations, payload, registry, runner
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive, probe
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore import journal
 
@@ -29,6 +33,21 @@ def test_a_journal_is_on_the_disk_when_write_returns(tmp_path: Path) -> None:
     assert again.unfinished
     assert not again.rebooted
     assert Path(run.path).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_signal_ends_a_job_that_goes_on_after_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A login that fails is an answer for whoever has another; being asked to stop is the end."""
+
+    def logins(_params: dict[str, Any], ctx: Context) -> dict[str, Any]:
+        with ctx.phase("health"), contextlib.suppress(MariabackupError, OSError):
+            runner._interrupted(signal.SIGTERM, None)
+        return {}
+
+    monkeypatch.setitem(operations.OPERATIONS, "logins", logins)
+    outcome = runner.execute("logins", {}, Context(str(tmp_path), str(tmp_path)))
+    assert not outcome["ok"]
+    assert outcome["error"]["failed_phase"] == "health"
+    assert "SIGTERM" in outcome["error"]["msg"]
 
 
 def test_another_boot_is_noticed(tmp_path: Path) -> None:

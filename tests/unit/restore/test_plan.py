@@ -80,6 +80,8 @@ OPTIONS: dict[str, Any] = {
     "existing_data": "fail",
     "method": "auto",
     "copier": "builtin",
+    "bandwidth_limit": None,
+    "extra_args": [],
     "binary_logs": "swap",
     "manifest": "if_present",
     "upgrade": "auto",
@@ -108,6 +110,7 @@ def plan(
         innodb_differences=differences,
         carried=("tls",),
         not_carried=(),
+        binary_logs=True,
         binary_logs_inside=True,
     )
     return make_plan(situation, {**OPTIONS, **options}, "r1")
@@ -121,7 +124,7 @@ def test_an_ordinary_restore_is_not_refused() -> None:
     made = plan()
     assert made.refusals == ()
     assert [step["phase"] for step in made.steps] == [
-        *("stage", "verify", "verify", "stop", "swap", "start", "health", "commit", "commit")
+        *("stage", "verify", "verify", "stop", "stop", "swap", "start", "health", "commit")
     ]
     assert made.members[0].mode == "exchange"
     assert made.members[0].staged == "/var/lib/mysql.restore-r1"
@@ -132,6 +135,8 @@ def test_an_ordinary_restore_is_not_refused() -> None:
     [
         ({"source": {"problems": ("it was cut.",)}}, "it was cut"),
         ({"copier": "rsync", "method": "move"}, "rsync cannot move"),
+        ({"copier": "mariadb-backup", "bandwidth_limit": 1 << 20}, "copies as fast as it can"),
+        ({"extra_args": ["--password=x"]}, "holds a secret"),
         ({"binary_logs": "leave"}, "exchanged as a whole"),
         ({"source": {"has_manifest": False}, "manifest": "require"}, "has no manifest"),
         ({"source": {"isl_files": ("a/b.isl",)}}, "a/b.isl"),
