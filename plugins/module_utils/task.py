@@ -14,11 +14,10 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata im
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.launch import perform
+from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import Operation, plan
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
-
-    from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import Operation
 
 
 def _actor() -> str:
@@ -102,10 +101,7 @@ def run_job(module: AnsibleModule, operation: str, instance: str) -> NoReturn:
         instance: the service's name, which becomes a part of the transient unit's name.
     """
     if module.check_mode:
-        # Only here: a module that waits for its job needs none of the operations, and their import takes its time.
-        from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import PLANS
-
-        run_here(module, PLANS[operation])
+        run_here(module, plan(operation))
     try:
         outcome = perform(operation, _params(module), module.params["state_dir"], instance)
     except MariabackupError as error:

@@ -387,7 +387,7 @@ log_tail:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import SOURCE_RULES, repository_spec, source_spec
-from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import READINGS
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository import listing
 from ansible_collections.dba.mariabackup.plugins.module_utils.task import run_here, run_job
 
 
@@ -413,7 +413,7 @@ def main() -> None:
     )
     if module.params["adopt"]:
         run_job(module, "adopt", "adopt")
-    run_here(module, READINGS["backup_info"])
+    run_here(module, listing.run)
 
 
 if __name__ == "__main__":

@@ -60,9 +60,7 @@ def test_kill_on_the_way_back(lend: Lend, layout: str, point: str) -> None:
         elif point == "back-swapped":
             # The old server serves: the way back is finished around it, before the next restore is refused.
             pid = bench.server.server_pid(bench.layout.service)
-            bench.server.fail(
-                "restore", "is not empty", **bench.arguments(existing_data="fail", failed_data="delete")
-            )
+            bench.server.fail("restore", "is not empty", **bench.arguments(existing_data="fail", failed_data="delete"))
             assert bench.server.server_pid(bench.layout.service) == pid
             assert bench.journal()["state"] == "returned"
         if point in ("back-before", "back-step-1"):

@@ -104,7 +104,7 @@ def perform(operation: str, params: Mapping[str, Any], state_dir: str, instance:
     """Run ``operation`` as a job of this host, or attach to the living job that does the same, and return its result.
 
     Args:
-        operation: a name in ``job.operations.OPERATIONS``.
+        operation: a name in ``job.operations``.
         params: the module's parameters.
         state_dir: the state directory.
         instance: the service's name, for the unit's name.

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The long work of the runner file: ``job <directory>``, ``repair <journal>`` and ``scheduled <description>``."""
+# pylint: disable=import-outside-toplevel
 
 from __future__ import annotations
 
@@ -17,10 +18,9 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.errors import (
     MariabackupError,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import give_up_spare, read_json, write_json
-from ansible_collections.dba.mariabackup.plugins.module_utils.job import registry, scheduled
-from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import OPERATIONS
+from ansible_collections.dba.mariabackup.plugins.module_utils.job import registry
+from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import operation as find_operation
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.payload import JOB, REPAIR, SCHEDULED
-from ansible_collections.dba.mariabackup.plugins.module_utils.restore.repair import repair
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream import walk
 
 
@@ -36,7 +36,7 @@ def _interrupted(number: int, _frame: object) -> None:
 def execute(operation: str, params: dict[str, Any], ctx: Context) -> dict[str, Any]:
     """Run one operation and turn its end, good or bad, into a result that can be stored."""
     try:
-        result = OPERATIONS[operation](params, ctx)
+        result = find_operation(operation)(params, ctx)
         outcome: dict[str, Any] = {"ok": True, "result": result}
     except (MariabackupError, Interrupted) as raised:
         error = raised.error if isinstance(raised, Interrupted) else raised
@@ -78,8 +78,12 @@ def main(argv: list[str]) -> int:
     if len(argv) == 2 and argv[0] == JOB:
         return run_job(argv[1])
     if len(argv) == 2 and argv[0] == REPAIR:
+        from ansible_collections.dba.mariabackup.plugins.module_utils.restore.repair import repair
+
         return repair(argv[1])
     if len(argv) == 2 and argv[0] == SCHEDULED:
+        from ansible_collections.dba.mariabackup.plugins.module_utils.job import scheduled
+
         return scheduled.run(argv[1], run_job)
     sys.stderr.write(
         f"usage: RUNNER {JOB} DIRECTORY | {REPAIR} JOURNAL | {SCHEDULED} DESCRIPTION | {walk.COMMAND} REPORT < STREAM > STREAM\n"

@@ -43,7 +43,7 @@ def test_a_signal_ends_a_job_that_goes_on_after_errors(tmp_path: Path, monkeypat
             runner._interrupted(signal.SIGTERM, None)
         return {}
 
-    monkeypatch.setitem(operations.OPERATIONS, "logins", logins)
+    monkeypatch.setitem(operations.OPERATIONS, "logins", lambda: (logins, logins))
     outcome = runner.execute("logins", {}, Context(str(tmp_path), str(tmp_path)))
     assert not outcome["ok"]
     assert outcome["error"]["failed_phase"] == "health"

@@ -21,7 +21,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest im
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import OPERATIONS, PLANS
+from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import operation, plan
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository import transfer
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import chain_of
 
@@ -68,16 +68,16 @@ def copy(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     common = {"repository": str(tmp_path / "first"), "to": str(tmp_path / "second"), "instance": "db1"}
     common["state_dir"] = str(tmp_path / "state")
 
-    def run(plan: bool = False, **options: Any) -> dict[str, Any]:
-        operation = (PLANS if plan else OPERATIONS)["copy_backup"]
-        return operation({**common, **options}, Context(str(tmp_path), str(tmp_path / "state"), check_mode=plan))
+    def run(check: bool = False, **options: Any) -> dict[str, Any]:
+        perform = (plan if check else operation)("copy_backup")
+        return perform({**common, **options}, Context(str(tmp_path), str(tmp_path / "state"), check_mode=check))
 
     return run
 
 
 def test_a_chain_arrives_with_its_bases(store: Store, copy: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
     paths = [store(1), store(2, 1), store(3, 2), store(4)]
-    planned = copy(plan=True, backup_id=name(3))
+    planned = copy(check=True, backup_id=name(3))
     assert planned["copied"] == planned["chain"] == [name(1), name(2), name(3)]
     assert not (tmp_path / "second").exists()
     assert copy(backup_id=name(1))["copied"] == [name(1)]
@@ -168,9 +168,9 @@ def test_another_backup_in_its_place(
     else:
         value = json.loads((there / "manifest.json").read_text())
         (there / "manifest.json").write_text(json.dumps({**value, **change}))
-    for plan in (True, False):
+    for check in (True, False):
         with pytest.raises(MariabackupError, match=text):
-            copy(plan=plan)
+            copy(check=check)
 
 
 @pytest.mark.parametrize("place", ["first", "first/inside", "."])
