@@ -59,7 +59,7 @@ _CLEAR = """
 chattr -R -i -a {datadir} 2>/dev/null || true
 changed=$(rsync -ai --delete --exclude=/hosts --exclude=/mtab {tools}/pristine/etc/ /etc/ | grep systemd || true)
 rsync -a --delete {tools}/pristine/root/ /root/
-changed=$changed$(ls -A /run/systemd/system /run/systemd/system.control /run/systemd/transient 2>/dev/null || true)
+changed=$changed$(find /run/systemd/system /run/systemd/system.control /run/systemd/transient -mindepth 1 2>/dev/null || true)
 rm -rf /run/systemd/system/* /run/systemd/system.control/* /run/systemd/transient/* /run/mysqld/*
 rm -rf /var/lib/mysql* /var/lib/.mysql* /var/lib/mariabackup* /srv/* /var/tmp/test-* /tmp/test-* {tools}/args-*
 rm -rf /var/lib/systemd/timers/stamp-mariabackup-* /var/lib/prometheus
