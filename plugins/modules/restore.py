@@ -368,7 +368,9 @@ failed_phase:
   type: str
   sample: health
 plan:
-  description: What the restore would do.
+  description:
+    - What the restore would do. The stage phase names the space that is needed and what is free, the stop phase how long the server
+      will be away, by the last restore of the host.
   returned: in check mode
   type: list
   elements: dict
@@ -384,7 +386,7 @@ plan:
       type: str
   sample:
     - phase: stage
-      action: copy the backup (2048 MiB in 412 files)
+      action: copy the backup (2048 MiB in 412 files; needs 2208 MiB, 51200 MiB are free)
       detail: /srv/backup/monday -> /var/lib/mysql.restore-20261122T101500Z-1f2e3d
 log_path:
   description: The log of the job on the host.

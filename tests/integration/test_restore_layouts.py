@@ -99,6 +99,9 @@ def test_result_has_every_key_of_the_contract(server: Server) -> None:
         name for name in server.out("ls /var/lib/mysql").split() if name.startswith(("xtrabackup", "mariadb_ba"))
     ]
     assert "backup-my.cnf" not in server.out("ls /var/lib/mysql").split()
+    planned = server.succeed("restore", check=True, target_dir=TARGET, existing_data="keep")
+    (stop,) = [step for step in planned["plan"] if step["action"].startswith("hold and stop")]
+    assert f"about {result['downtime_seconds']:.1f} s, as the last time" in stop["detail"]
     server.fail("restore", "is not empty", target_dir=TARGET)
     server.succeed("previous_datadir", state="restored")
     restored, refused, put_back = (json.loads(line) for line in server.host.get(f"{STATE_DIR}/audit.log").splitlines())
@@ -410,6 +413,7 @@ def test_check_mode_plans_and_writes_nothing(server: Server) -> None:
     result = server.run_module("restore", check=True, diff_mode=True, target_dir=TARGET, existing_data="keep")
     assert result["changed"] is True
     assert result["plan"][0]["phase"] == "stage"
+    assert "MiB are free" in result["plan"][0]["action"]
     assert TARGET in result["diff"]["after"]
     refused = server.run_module("restore", check=True, target_dir=TARGET)
     assert "not empty" in refused["msg"], show(refused)

@@ -40,6 +40,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.members im
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.probe import supports_reflink
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository import source as sources
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore import journal as journals
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.host import Host
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.outsiders import staying_users
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.situation import (
@@ -92,7 +93,14 @@ def gather(params: Mapping[str, Any], ctx: Context, host: Host, *, write: bool) 
         binary_logs=host.layout.binary_logs is not None,
         binary_logs_inside=_binary_logs_inside(host.layout),
         start_bytes=start_bytes(host.options),
+        last_downtime=_last_downtime(host, ctx),
     )
+
+
+def _last_downtime(host: Host, ctx: Context) -> float | None:
+    """Return how long the server was away in the last restore onto this datadir; nothing else tells how it stops and starts."""
+    runs = [run for run in journals.all_runs(ctx.state_dir, host.layout.datadir) if run["state"] == journals.COMMITTED]
+    return (runs[-1]["result"].get("downtime_seconds") or None) if runs else None
 
 
 def _binary_logs_inside(layout: Layout) -> bool:

@@ -281,7 +281,7 @@ def _steps(situation: Situation, options: Mapping[str, Any], members: Sequence[M
         how = "extract"
     elif how == "auto":
         how = "reflink" if source.reflink else "copy"
-    size = f"{source.size_bytes // MIB} MiB in {source.files} files"
+    size = f"{source.size_bytes // MIB} MiB in {source.files} files; {_room(situation, options)}"
     count = len(source.increments)
     increments = f", and {count} increment{'s' if count > 1 else ''}" if count else ""
     prepare = (
@@ -324,7 +324,16 @@ def _stop_steps(situation: Situation) -> Iterator[dict[str, str]]:
     if service.manager == "none":
         return
     wakers = f", with {_names(service.wakers)}" if service.wakers else ""
-    yield _step("stop", "hold and stop the service, and prove it stopped", service.name + wakers)
+    last = situation.last_downtime
+    away = f"about {last:.1f} s, as the last time" if last else "a second, and what its stop and its start take"
+    yield _step("stop", "hold and stop the service, and prove it stopped", f"{service.name}{wakers}; away for {away}")
+
+
+def _room(situation: Situation, options: Mapping[str, Any]) -> str:
+    """Say how much of the datadir's file system the restore needs while it lasts, and what is free there."""
+    device = situation.datadir.device
+    needs = _written_bytes(situation, options)[device]
+    return f"needs {needs // MIB} MiB, {situation.datadir.free_bytes // MIB} MiB are free"
 
 
 def _step(phase: str, action: str, detail: str) -> dict[str, str]:

@@ -132,7 +132,7 @@ class Situation:
     """Everything that the plan judges.
 
     ``binary_logs`` says that the server writes some, ``binary_logs_inside`` that they lie in the datadir. ``start_bytes`` is what
-    the server's start takes of the disk: for redo, in the datadir.
+    the server's start takes of the disk: for redo, in the datadir. ``last_downtime`` is that of the last restore, in seconds.
     """
 
     source: Source
@@ -145,6 +145,7 @@ class Situation:
     binary_logs: bool
     binary_logs_inside: bool
     start_bytes: tuple[int, int] = (0, 0)
+    last_downtime: float | None = None
 
     @property
     def datadir(self) -> Directory:

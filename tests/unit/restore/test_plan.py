@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import pytest
@@ -100,6 +101,7 @@ def plan(
     server: dict[str, Any] | None = None,
     directories: tuple[Directory, ...] = (DATADIR,),
     differences: tuple[str, ...] = (),
+    last_downtime: float | None = None,
     **options: Any,
 ) -> Plan:
     situation = Situation(
@@ -112,6 +114,7 @@ def plan(
         not_carried=(),
         binary_logs=True,
         binary_logs_inside=True,
+        last_downtime=last_downtime,
     )
     return make_plan(situation, {**OPTIONS, **options}, "r1")
 
@@ -128,6 +131,14 @@ def test_an_ordinary_restore_is_not_refused() -> None:
     ]
     assert made.members[0].mode == "exchange"
     assert made.members[0].staged == "/var/lib/mysql.restore-r1"
+
+
+def test_a_plan_names_the_space_and_how_long_the_server_is_away() -> None:
+    first = plan().steps
+    assert re.search(r"needs \d+ MiB, \d+ MiB are free", first[0]["action"])
+    assert "away for a second" in next(step["detail"] for step in first if step["phase"] == "stop")
+    again = plan(last_downtime=1.26).steps
+    assert "away for about 1.3 s, as the last time" in next(step["detail"] for step in again if step["phase"] == "stop")
 
 
 @pytest.mark.parametrize(
