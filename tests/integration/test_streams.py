@@ -47,15 +47,26 @@ def _names(server: Server) -> list[str]:
     return server.out(f"ls -A {REPOSITORY}/$(hostname) 2>/dev/null || true").split()
 
 
-@pytest.mark.parametrize("compression", ["none", "zstd", "lz4", "gzip"])
+# With levels and threads, and how the programs are told.
+COMPRESSIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "none": ({}, "walk"),
+    "zstd": ({"compression_level": 5, "compression_threads": 2}, "zstd -T2 -5 -q -c"),
+    "lz4": ({"compression_level": 4}, "lz4 -4 -q -c"),
+    "gzip": ({"compression_level": 2, "compression_threads": 2}, "pigz -p 2 -2 -c"),
+}
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_take_and_restore(server: Server, compression: str) -> None:
-    """One file, nothing else of the data; restored it is the same data, and no second copy of it was ever there."""
-    options = {"compression": compression, "parallel": 2}
+    """One file, nothing else of the data; restored it is the same data."""
+    more, program = COMPRESSIONS[compression]
+    options = {"compression": compression, "parallel": 2, **more}
     planned = server.succeed("backup", check=True, **{**INTO, **options})
     assert planned["changed"]
     assert not server.exists(REPOSITORY)
     taken = _take(server, **options)
     assert set(taken) >= BACKUP_KEYS
+    assert program in server.host.get(taken["log_path"])
     ending = {"none": "", "zstd": ".zst", "lz4": ".lz4", "gzip": ".gz"}[compression]
     unit = _unit(server, taken)
     assert server.out(["ls", "-A", unit]).split() == [
@@ -242,6 +253,12 @@ def test_streams_without_a_checksum_are_still_proven(server: Server) -> None:
     assert not found["valid"], show(found)
     assert "cut short" in found["problems"][0]
     server.fail("restore", "cut short", **BACK)
+    # And inside of a chunk.
+    server.run(f"truncate -s -20 {path}")
+    server.run(f'sed -i \'s/"size": {size}/"size": {size - 20}/\' {_unit(server, taken)}/manifest.json')
+    found = server.succeed("backup_info", repository=REPOSITORY, verify=True)
+    assert "cut short in" in found["problems"][0], show(found)
+    server.fail("restore", "cut short in", **BACK)
     server.assert_seeded()
 
 
@@ -291,23 +308,26 @@ def test_kills(server: Server) -> None:
         kill_runner(server)
     assert running.result().get("failed")
     assert server.succeed("backup_info", repository=REPOSITORY)["backups"] == []
-    taken = _take(server)
+    taken = _take(server, compression="zstd", encryption_recipients=[_key(server)])
     assert _names(server) == [taken["id"]]
     # The restore, in the middle of the extraction and after it.
     server.dataset("change")
     changed = server.snapshot()
-    running = server.start_module("restore", bandwidth_limit="4M", **BACK)
-    kill_program(server, ("mbstream",))
-    result = running.result()
-    assert "SIGKILL" in result["msg"] or "mbstream" in result["msg"], show(result)
+    back = {**BACK, "identity_file": IDENTITY}
+    for name in ("mbstream", "zstd", "age"):
+        running = server.start_module("restore", bandwidth_limit="1M", **back)
+        kill_program(server, (name,))
+        result = running.result()
+        assert name in result["msg"], show(result)
+        assert result["failed_phase"] == "stage", show(result)
     assert server.snapshot() == changed
     set_breakpoint(server, "stage-after")
-    running = server.start_module("restore", **BACK)
+    running = server.start_module("restore", **back)
     wait_stopped(server, running)
     clear_breakpoints(server)
     kill_runner(server)
     assert running.result().get("failed")
     assert server.snapshot() == changed
-    server.succeed("restore", **BACK)
+    server.succeed("restore", **back)
     server.assert_seeded()
     assert server.out("ls -d /var/lib/mysql.* 2>/dev/null || true") == ""

@@ -31,7 +31,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.errors import Mari
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import read_json
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream import compression, encryption
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.pipe import InputPipe
-from ansible_collections.dba.mariabackup.plugins.module_utils.stream.programs import OTHER_BACKUP, Filter
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream.programs import OTHER_BACKUP, Filter, described
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.pump import Brake
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.rclone import from_params
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.walk import Contents, StreamError, walk
@@ -142,9 +142,11 @@ def extract(
     mbstream = _find_mbstream(params)
     with _opened(path, manifest, params) as (source, stream):
         report = _report(ctx)
+        filters = [*_filters(manifest, params), walker(params, report)]
+        ctx.log(f"the stream flows through {described(filters)}")
         pipe = InputPipe(
             source,
-            [*_filters(manifest, params), walker(params, report)],
+            filters,
             os.path.join(ctx.job_dir, "stream.log"),
             expected_bytes=stream.size,
             expected_sha256=stream.sha256,

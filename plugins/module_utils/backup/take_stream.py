@@ -39,7 +39,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.files import read_
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream import compression, encryption, walk
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.pipe import OutputPipe
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.plumbing import Passed
-from ansible_collections.dba.mariabackup.plugins.module_utils.stream.programs import Filter
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream.programs import Filter, described
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.run import failure, run_tool
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.version import check_tool_for_backup
 
@@ -159,10 +159,12 @@ def _pass(planned: Plan, params: Mapping[str, Any], ctx: Context, name: str, rep
         done += count
         ctx.progress(done, max(total, done))
 
+    filters = [walker(params, report), *_filters(params)]
+    ctx.log(f"the stream flows through {described(filters)}")
     sink = planned.place.open_stream(name, total)
     try:
         pipe = OutputPipe(
-            [walker(params, report), *_filters(params)],
+            filters,
             sink,
             os.path.join(ctx.job_dir, "stream.log"),
             on_bytes,

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
@@ -34,6 +36,11 @@ class Filter:
     def action(self, said: str) -> str | None:
         """Return what to do about the program's words; None when they are not known."""
         return next((advice for pattern, advice in self.advice if pattern.search(said)), None)
+
+
+def described(filters: Iterable[Filter]) -> str:
+    """Return the command lines of a pipe's programs for a log; there are no secrets in them."""
+    return " | ".join(shlex.join(each.argv) for each in filters)
 
 
 def find_program(name: str, package: str) -> str:
