@@ -23,6 +23,18 @@ def inventory_of_stream(path: str, stream: StoredStream, manifest: Manifest) -> 
     Raises:
         OSError: it cannot be looked at.
     """
+    files = {name: entry.size for name, entry in manifest.files.items()}
+    inventory = Inventory(
+        files=files,
+        stored_bytes=stream.size,
+        schemas=list(manifest.schemas),
+        isl_files={name: "a place that the stream names" for name in files if name.endswith(".isl")},
+    )
+    return inventory, problems_of_stream(path, stream)
+
+
+def problems_of_stream(path: str, stream: StoredStream) -> list[Problem]:
+    """Compare how a stream lies, here or as the remote lists it, with its manifest. Arguments and errors as above."""
     problems: list[Problem] = []
     record = read_record(os.path.dirname(path))
     size: int | None
@@ -41,14 +53,7 @@ def inventory_of_stream(path: str, stream: StoredStream, manifest: Manifest) -> 
         problems.append(Problem(f"{stream.file} is missing.", stream.file))
     elif size != stream.size:
         problems.append(Problem(f"{stream.file} has {size} bytes, {stream.size} in the manifest.", stream.file))
-    files = {name: entry.size for name, entry in manifest.files.items()}
-    inventory = Inventory(
-        files=files,
-        stored_bytes=stream.size,
-        schemas=list(manifest.schemas),
-        isl_files={name: "a place that the stream names" for name in files if name.endswith(".isl")},
-    )
-    return inventory, problems
+    return problems
 
 
 def stream_path(path: str, stream: StoredStream) -> str:

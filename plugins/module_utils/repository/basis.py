@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from functools import cache
 from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.chain import (
@@ -27,6 +27,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.errors import Mari
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.freshness import parse_span
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.presence import damage_of
 
 
 def manifests_of(entries: Iterable[Entry]) -> dict[str, Manifest]:
@@ -110,11 +111,18 @@ class Chooser:
         """
         entries = {entry.id: entry for entry in self._repository.entries(self._instance)}
 
+        # The chains of many backups have the same links.
+        @cache
+        def damage(name: str) -> str | None:
+            return damage_of(entries[name])
+
         def look(chain: tuple[Manifest, ...]) -> str | None:
-            links = [entries[manifest.id] for manifest in chain]
-            for link in links:
-                self._repository.fetch(link)
-            return _files_problem(links)
+            for manifest in chain:
+                if damage(manifest.id):
+                    return damage(manifest.id)
+            base = entries[chain[-1].id]
+            self._repository.fetch(base)
+            return _metadata_problem(base, chain[-1])
 
         # A backup of some tables alone is no base, and does not hide the one before it.
         whole = {
@@ -133,13 +141,8 @@ class Chooser:
         return self.choice
 
 
-def _files_problem(chain: list[Entry]) -> str | None:
-    """Return what is wrong with the files of a chain, as far as a short look tells."""
-    for entry in chain:
-        if not os.path.isdir(entry.data):
-            return f"the files of {entry.id} are gone"
-    base = chain[-1]
-    manifest = manifests_of([base])[base.id]
+def _metadata_problem(base: Entry, manifest: Manifest) -> str | None:
+    """Return what is wrong with the files in which the tool describes a base."""
     try:
         meta = read_metadata(base.data)
     except MariabackupError as error:
