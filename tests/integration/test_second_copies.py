@@ -192,6 +192,11 @@ def test_copies_from_and_to_remote_storage(server: Server, take: Callable[..., S
             here = server.out(f"sha256sum < {_top(server, FIRST)}/{name}/{part}")
             assert storage.host.out(f"sha256sum < {FOLDER}/{instance}/{name}/{part}") == here
     assert f"{sftp}/{instance}/{last}" in storage.host.host.get(f"{FOLDER}/{instance}/{last}/RESTORE.txt")
+    # What the second place has lost since is seen there, not in what this host remembers of it.
+    storage.host.run(f"mv {file} /srv/aside")
+    server.fail("copy_backup", "is damaged: backup.mbstream.zst.age is missing or cut", **up)
+    storage.host.run(f"mv /srv/aside {file}")
+    assert server.succeed("copy_backup", **up)["changed"] is False
     # From one remote to another, and back to a directory of this host.
     server.run(["rm", "-rf", FIRST])
     across = {"repository": sftp, "to": s3, "rclone_config": CONFIG}

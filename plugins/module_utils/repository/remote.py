@@ -167,9 +167,10 @@ class RemoteRepository(Repository):
             if missing:
                 self._rclone.fetch(self.place(instance), top, [f"{name}/{MANIFEST}" for name in missing])
             for name, files in units.items():
-                unit = os.path.join(top, name)
-                if name in missing or not os.path.exists(os.path.join(unit, NAME)):
-                    write_record(unit, RemoteRecord(join(self.place(instance), name), files))
+                unit, record = os.path.join(top, name), RemoteRecord(join(self.place(instance), name), files)
+                # A stream may be lost beside a manifest that stays as it is.
+                if read_record(unit) != record:
+                    write_record(unit, record)
 
 
 class RemoteWorkplace(Workplace):

@@ -17,6 +17,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest im
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository import remote
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.presence import damage_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.remote import RemoteRepository
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.programs import Filter
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.rclone import Rclone, RemoteFile
@@ -203,3 +204,18 @@ def test_a_removal_that_fails(bucket: Bucket, tmp_path: Path, ctx: Context) -> N
         assert listed(opened(bucket, tmp_path)) == expected
         assert bucket.directories(f"remote:backups/{INSTANCE}") == expected
     assert ctx.warnings == []
+
+
+def test_what_the_remote_has_lost_since_is_known(bucket: Bucket, tmp_path: Path) -> None:
+    """Its manifest is as it was, and the next task looks at the rest as well."""
+    lost = take(opened(bucket, tmp_path), 5)
+    (entry,) = opened(bucket, tmp_path).entries(INSTANCE)
+    assert damage_of(entry) is None
+    stream = tmp_path / "bucket" / "backups" / INSTANCE / lost / STREAM
+    for change, text in (
+        (lambda: stream.write_text("cut"), f"{STREAM} has 3 bytes, 6 in the manifest"),
+        (stream.unlink, f"{STREAM} is missing"),
+    ):
+        change()
+        (entry,) = opened(bucket, tmp_path).entries(INSTANCE)
+        assert damage_of(entry) == f"{lost} is damaged ({text})"
