@@ -229,17 +229,25 @@ def test_kills_and_damage(server: Server, storage: Storage) -> None:
     unit = f"{FOLDER}/{instance}/{taken['id']}"
     server.dataset("change")
     changed = server.snapshot()
-    for damage, text in (
-        (f"printf x | dd of={unit}/backup.mbstream.zst bs=1 seek=100000 conv=notrunc status=none", "altered"),
-        (f"truncate -s -1 {unit}/backup.mbstream.zst", "in the manifest"),
-        (f"rm {unit}/backup.mbstream.zst", "is missing"),
+    for damage, text, seen in (
+        (f"printf x | dd of={unit}/backup.mbstream.zst bs=1 seek=100000 conv=notrunc status=none", "altered", False),
+        (f"truncate -s -1 {unit}/backup.mbstream.zst", "in the manifest", True),
+        (f"rm {unit}/backup.mbstream.zst", "is missing", True),
     ):
         storage.host.run(damage)
-        server.run("rm -rf /var/lib/mariabackup/remotes")
         server.fail("restore", text, **where, existing_data="delete")
-        found = server.run_module("backup_info", backup_id=taken["id"], verify=True, **where)
-        assert found.get("failed") or not found["valid"], show(found)
+        found = server.succeed("backup_info", backup_id=taken["id"], verify=True, **where)
+        (problem,) = found["problems"]
+        assert "backup.mbstream.zst" in problem, show(found)
+        assert text in problem, show(found)
         assert server.snapshot() == changed
-    storage.host.run(f"rm {unit}/manifest.json")
+        planned = server.succeed("backup", check=True, type="auto", **into)
+        assert planned["type"] == ("full" if seen else "incremental"), show(planned)
+    # Nothing is built on it, and it takes no place of a good one.
+    server.fail("backup", taken["id"], "is missing", type="incremental", **into)
+    assert "backup.mbstream.zst is missing" in server.succeed("backup", type="auto", **into)["type_reason"]
+    decided = server.succeed("prune", check=True, keep_last=1, **where)
+    assert "backup.mbstream.zst is missing" in decided["decisions"][0]["reasons"][0]
+    storage.host.run(f"rm {FOLDER}/{instance}/*/manifest.json")
     server.fail("restore", "There is no backup", **where, existing_data="delete")
     assert _listed(server, **where) == []

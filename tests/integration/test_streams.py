@@ -214,24 +214,31 @@ def test_under_load_with_ddl(server: Server) -> None:
 
 @pytest.mark.suites("trixie")
 @pytest.mark.parametrize(
-    ("damage", "texts"),
+    ("damage", "texts", "seen"),
     [
-        ("truncate -s -1 {0}", ["has ", "in the manifest"]),
-        ("printf x | dd of={0} bs=1 seek=300000 conv=notrunc status=none", ["has been altered"]),
-        ("rm {0}", ["is missing"]),
-        ("mv {0} {0}.x && ln -s {0}.x {0}", ["is not a regular file"]),
-        ("sed -i 's/backup.mbstream/..\\/..\\/x/' $(dirname {0})/manifest.json", ["cannot be used"]),
+        ("truncate -s -1 {0}", ["has ", "in the manifest"], "in the manifest"),
+        ("printf x | dd of={0} bs=1 seek=300000 conv=notrunc status=none", ["has been altered"], ""),
+        ("rm {0}", ["is missing"], "is missing"),
+        ("mv {0} {0}.x && ln -s {0}.x {0}", ["is not a regular file"], "is not a regular file"),
+        ("sed -i 's/backup.mbstream/..\\/..\\/x/' $(dirname {0})/manifest.json", ["cannot be used", "../../x"], ""),
     ],
     ids=["cut", "flipped", "missing", "link", "path"],
 )
-def test_damaged_streams(server: Server, damage: str, texts: list[str]) -> None:
+def test_damaged_streams(server: Server, damage: str, texts: list[str], seen: str) -> None:
     """What is damaged is named; the server goes on with its data, and nothing is left behind."""
     taken = _take(server)
     server.run(damage.format(f"{_unit(server, taken)}/backup.mbstream"))
     pid = server.server_pid()
     found = server.run_module("backup_info", repository=REPOSITORY, backup_id=taken["id"], verify=True)
-    assert found.get("failed") or not found["valid"], show(found)
+    told = found["msg"] if found.get("failed") else " ".join(found["problems"])
+    assert all(text in told for text in ("backup.mbstream" if seen else "backup", *texts)), show(found)
     server.fail("restore", *texts, backup_id=taken["id"], **BACK)
+    # Nothing is built on it, as far as a short look tells.
+    if seen:
+        server.fail("backup", taken["id"], seen, check=True, type="incremental", **INTO)
+        planned = server.succeed("backup", check=True, type="auto", **INTO)
+        assert planned["type"] == "full", show(planned)
+        assert seen in planned["type_reason"]
     assert server.server_pid() == pid
     assert server.out("ls -d /var/lib/mysql.* 2>/dev/null || true") == ""
     server.assert_seeded()

@@ -44,7 +44,8 @@ def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
             try:
                 proof.verified = verify_stored(path, manifest, params, ctx)
             except MariabackupError as error:
-                problems.append(error.cause)
+                name = manifest.stream.file
+                problems.append(error.cause if name in error.cause else f"{name}: {error.cause}")
             else:
                 if proof.verified != "stream":
                     ctx.warn("The backup is encrypted, and without identity_file only its stored bytes were verified.")
