@@ -15,7 +15,8 @@ description:
   - A backup that is kept keeps all that its restore needs, so a chain is never broken. The newest backup that can be restored is
     always kept, and so is one that somebody reads.
   - A partial backup takes no place of a whole one. The rules are applied to the backups of each selection alone.
-  - A directory whose manifest cannot be read, and an increment whose base is missing, is never removed and counts for no rule.
+  - A directory whose manifest cannot be read, an increment whose base is missing, and a backup whose stream or data is missing or cut
+    is never removed and counts for no rule. Of a directory of files the 32 largest are looked at.
   - A day, an ISO week, a month and a year are those of UTC.
 extends_documentation_fragment:
   - dba.mariabackup.attributes
@@ -153,7 +154,7 @@ removed:
   elements: str
   sample: [20261015T101500Z-0a1b2c]
 freed_bytes:
-  description: The sum of their files' sizes.
+  description: What they took, as streams the sizes of these, else the sum of their files' sizes.
   returned: success
   type: int
   sample: 2147483648

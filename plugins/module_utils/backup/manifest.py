@@ -152,6 +152,11 @@ class Head:
     size_bytes: int
     file_count: int
 
+    @property
+    def stored_bytes(self) -> int:
+        """What it takes where it lies: the size of its stream, else the sum of its files' sizes."""
+        return self.manifest.stream.size if self.manifest.stream is not None else self.size_bytes
+
 
 def manifest_path(target_dir: str) -> str:
     """Return where the manifest of a backup's directory lies: never inside, or it would be copied into datadirs.

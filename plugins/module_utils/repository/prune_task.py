@@ -19,6 +19,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.repository.basis i
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.freshness import parse_span
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository, instance_of
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.presence import damage_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.retention import (
     Decision,
     Rules,
@@ -100,10 +101,13 @@ def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
 
 
 def _decide(repository: Repository, entries: list[Entry], rules: Rules) -> tuple[list[Decision], list[str]]:
-    """Decide about every backup that can be read; the others stay, and say why."""
+    """Decide about every backup that can be read; the others stay, and say why.
+
+    What has lost its files counts for nothing, although its manifest is whole: else it would take the place of a good one.
+    """
     broken = broken_chains(manifests_of(entries))
     stored = [
-        Stored(entry.id, entry.time, _base_of(entry), broken.get(entry.id), _series_of(entry))
+        Stored(entry.id, entry.time, _base_of(entry), broken.get(entry.id) or damage_of(entry), _series_of(entry))
         for entry in entries
         if entry.head is not None
     ]
@@ -149,7 +153,7 @@ def _result(
         "instance": instance,
         "decisions": [describe(decision) for decision in decisions],
         "removed": removed,
-        "freed_bytes": sum(head.size_bytes for head in freed if head is not None),
+        "freed_bytes": sum(head.stored_bytes for head in freed if head is not None),
         "diff": {
             "before": "".join(f"{entry.id}\n" for entry in entries),
             "after": "".join(f"{name}\n" for name in kept),
