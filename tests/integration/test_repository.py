@@ -27,6 +27,11 @@ from tests.integration.harness.server import Server, show
 
 REPOSITORY = "/srv/repository"
 ODD = "-db 1 'ü\" $x"
+# Makes the manifest say that a list of files which was changed is the right one.
+RIGHT = (
+    'sed -i "s/\\"file_list_sha256\\": \\"[0-9a-f]*/'
+    '\\"file_list_sha256\\": \\"$(sha256sum < {0}/files.json | cut -c1-64)/" {0}/manifest.json'
+)
 
 
 def _take(server: Server, **options: Any) -> dict[str, Any]:
@@ -314,20 +319,44 @@ def test_full_disk(server: Server) -> None:
     [
         ("echo '{{' > {0}/manifest.json", "cannot be used"),
         ('sed -i \'s/"schema_version": 1/"schema_version": 9/\' {0}/manifest.json', "schema_version is 9"),
-        ("sed -i 's/ibdata1/..\\/..\\/x/' {0}/files.json", "was changed"),
+        ("sed -i 's/ibdata1/x/' {0}/files.json", "was changed"),
+        (f"sed -i 's|ibdata1|../../x|' {{0}}/files.json && {RIGHT}", "has the path '../../x'"),
+        ('sed -i \'s|"base_id": null|"base_id": "../other/x"|\' {0}/manifest.json', "base_id is '../other/x'"),
+        ("mv {0}/manifest.json /srv/aside && ln -s /srv/aside {0}/manifest.json", "is not a regular file"),
+        ("mv {0}/data /srv/aside && ln -s /srv/aside {0}/data", "is a symbolic link"),
         ("rm {0}/files.json", "files.json"),
         ("rm {0}/manifest.json", "There is no backup"),
         ("mv {0} /srv/aside && ln -s /srv/aside {0}", "There is no backup"),
         ("rm {0}/data/ibdata1", "ibdata1 is missing"),
         ("truncate -s -1 {0}/data/ibdata1", "ibdata1 has"),
     ],
-    ids=["malformed", "newer", "paths", "no-list", "no-manifest", "link", "no-file", "cut"],
+    ids=[
+        "malformed",
+        "newer",
+        "list",
+        "paths",
+        "base",
+        "linked-manifest",
+        "linked-data",
+        "no-list",
+        "no-manifest",
+        "link",
+        "no-file",
+        "cut",
+    ],
 )
 def test_damaged_backups_are_refused(server: Server, damage: str, text: str) -> None:
     """A manifest that is malformed, of a newer schema, or leads elsewhere; files that are missing or cut: refused, nothing lost."""
-    taken = _take(server)
+    good, taken = _take(server)["id"], _take(server)
     server.run(damage.format(taken["path"][: -len("/data")]))
     pid = server.server_pid()
     server.fail("restore", text, repository=REPOSITORY, backup_id=taken["id"], existing_data="delete")
     assert server.server_pid() == pid
-    assert server.run_module("prune", repository=REPOSITORY, keep_last=1).get("removed") == []
+    assert good in [entry["id"] for entry in _listed(server)]
+    # It takes no place of the good one before it, and is left for a person.
+    planned = server.succeed("prune", check=True, repository=REPOSITORY, keep_last=1)
+    done = server.succeed("prune", repository=REPOSITORY, keep_last=1)
+    assert planned["decisions"] == done["decisions"]
+    assert "the newest restorable backup" in done["decisions"][0]["reasons"], show(done)
+    assert done["removed"] == []
+    assert set(_names(server)) == {good, taken["id"]}

@@ -204,6 +204,10 @@ def parse_head(value: Any) -> Head:
             raise ValueError(f"{name} is {'missing' if found is None else 'not ' + kind.__name__}")
         if isinstance(found, int) and found < 0:
             raise ValueError(f"{name} is not int")
+    base = value.get("base_id")
+    # It is joined to the directory of the instance.
+    if base is not None and not is_id(base):
+        raise ValueError(f"base_id is {base!r}, which is not the id of a backup")
     if value["checksum"] not in ("sha256", "none"):
         raise ValueError(f"checksum is {value['checksum']!r}")
     duration = value.get("duration_seconds")

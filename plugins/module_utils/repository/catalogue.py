@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -62,17 +63,24 @@ class Entry:
 
 
 def read_entry(path: str) -> Entry | None:
-    """Read one directory; None when it has no manifest, so that it is no backup."""
-    name = os.path.basename(path)
+    """Read one directory; None when it has no manifest, so that it is no backup. Nothing in it may lead elsewhere."""
+    name, place = os.path.basename(path), os.path.join(path, MANIFEST)
     try:
-        head = read_head(os.path.join(path, MANIFEST))
+        # Opening it would follow a link, and wait at a pipe.
+        if not stat.S_ISREG(os.lstat(place).st_mode):
+            return Entry(name, path, None, "Its manifest is not a regular file.")
+        head = read_head(place)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
         return Entry(name, path, None, f"Its manifest cannot be used: {error}.")
     if head.manifest.id != name:
         return Entry(name, path, None, f"Its manifest is that of another backup, {head.manifest.id}.")
-    return Entry(name, path, head)
+    entry = Entry(name, path, head)
+    for part in (path, entry.data):
+        if os.path.islink(part):
+            return Entry(name, path, None, f"Its directory {part} is a symbolic link.")
+    return entry
 
 
 def chain_of(directory: str, backup_id: str) -> list[Entry]:

@@ -213,22 +213,28 @@ def _open(path: str, how: int) -> int:
 
 
 def _lock(path: str, how: int) -> int | None:
-    """Lock a backup's manifest at once, shared or alone; returns None when it is locked otherwise or gone."""
+    """Lock a backup's manifest at once, shared or alone; returns None when it is locked otherwise or gone.
+
+    Raises:
+        MariabackupError: it is no file that can be locked.
+    """
+    place = os.path.join(path, MANIFEST)
+    fd: int | None = None
     try:
-        fd = _open(os.path.join(path, MANIFEST), how)
-    except FileNotFoundError:
-        return None
-    try:
+        fd = _open(place, how)
         fcntl.flock(fd, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(fd)
-        return None
-    try:
-        gone = os.stat(os.path.join(path, MANIFEST)).st_ino != os.fstat(fd).st_ino
-    except FileNotFoundError:
-        # It was removed between our open and our lock.
-        gone = True
-    if gone:
-        os.close(fd)
-        return None
-    return fd
+        # It may have been removed between our open and our lock.
+        if os.lstat(place).st_ino == os.fstat(fd).st_ino:
+            locked, fd = fd, None
+            return locked
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except OSError as error:
+        raise MariabackupError(
+            f"{place} cannot be locked: {error.strerror}.",
+            "Look at it: it has to be a file, not a link to one, that this user may read.",
+        ) from error
+    finally:
+        if fd is not None:
+            os.close(fd)
+    return None

@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ import pytest
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
     FileEntry,
     Manifest,
+    StoredStream,
     manifest_path,
     read_manifest,
     write_manifest,
@@ -28,7 +30,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest im
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository import listing, prune_task
-from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import choose
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import chain_of, choose
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.instructions import commands, restore_text
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository, instance_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.source import find, links, reading, request_of
@@ -74,8 +76,12 @@ def store(tmp_path: Path) -> Store:
     def add(number: int, **changes: Any) -> Path:
         made = manifest(number, **changes)
         path = tmp_path / INSTANCE / made.id
-        (path / "data").mkdir(parents=True)
-        (path / "data" / "ibdata1").write_text("abc")
+        if made.stream is not None:
+            (path / "metadata").mkdir(parents=True)
+            (path / made.stream.file).write_text("stream")
+        else:
+            (path / "data").mkdir(parents=True)
+            (path / "data" / "ibdata1").write_text("abc")
         write_manifest(str(path / "manifest.json"), made)
         return path
 
@@ -141,6 +147,60 @@ def test_a_manifest_under_another_name(store: Store, tmp_path: Path) -> None:
     store(5).rename(tmp_path / INSTANCE / manifest(6).id)
     (found,) = Repository(str(tmp_path)).entries(INSTANCE)
     assert found.problem == f"Its manifest is that of another backup, {manifest(5).id}."
+
+
+@pytest.mark.parametrize(
+    ("lead", "problem"),
+    [
+        (lambda path: _move(path / "manifest.json"), "Its manifest is not a regular file."),
+        (lambda path: (path / "manifest.json").unlink() or os.mkfifo(path / "manifest.json"), "not a regular file"),
+        (lambda path: _move(path / "data"), "/data is a symbolic link."),
+    ],
+    ids=["manifest", "pipe", "data"],
+)
+def test_what_leads_elsewhere_is_not_followed(
+    store: Store, tmp_path: Path, lead: Callable[[Path], object], problem: str
+) -> None:
+    good, bad = store(5), store(6)
+    lead(bad)
+    found = list(Repository(str(tmp_path)).entries(INSTANCE))
+    assert problem in (found[1].problem or "")
+    assert choose(found, "latest", None, "x").id == good.name
+    params = {"repository": str(tmp_path), "instance": INSTANCE, "keep_last": 1, "state_dir": str(tmp_path / "state")}
+    done = prune_task.run(params, Context(str(tmp_path), str(tmp_path / "state")))
+    assert [decision["keep"] for decision in done["decisions"]] == [True, True]
+
+
+def _move(path: Path) -> None:
+    """Leave a link in the place of what is moved."""
+    path.symlink_to(path.rename(path.parent.parent / "aside"))
+
+
+def test_a_manifest_that_became_a_link_is_not_locked(store: Store, tmp_path: Path) -> None:
+    path = store(5)
+    (entry,) = Repository(str(tmp_path)).entries(INSTANCE)
+    _move(path / "manifest.json")
+    with pytest.raises(MariabackupError, match=r"manifest\.json cannot be locked"), reading(entry.data):
+        pass
+    with pytest.raises(MariabackupError, match=r"manifest\.json cannot be locked"):
+        Repository(str(tmp_path)).in_use(entry)
+
+
+@pytest.mark.parametrize("base", ["../db2/20261105T101500Z-000005", "x", ""])
+def test_bases_that_lead_out(store: Store, tmp_path: Path, base: str) -> None:
+    store(6, type="incremental", base_id=base)
+    (entry,) = Repository(str(tmp_path)).entries(INSTANCE)
+    assert entry.problem == f"Its manifest cannot be used: base_id is {base!r}, which is not the id of a backup."
+    with pytest.raises(MariabackupError, match="cannot be used"):
+        chain_of(str(tmp_path / INSTANCE), entry.id)
+
+
+def test_a_chain_through_a_link(store: Store, tmp_path: Path) -> None:
+    """A base is a directory of the instance, and nothing that leads to another's."""
+    base, increment = store(5), store(6, **on(5))
+    _move(base)
+    with pytest.raises(MariabackupError, match="is a symbolic link"):
+        chain_of(str(tmp_path / INSTANCE), increment.name)
 
 
 def test_paths_that_lead_out(store: Store) -> None:
@@ -311,6 +371,40 @@ def test_prune(store: Store, tmp_path: Path) -> None:
     assert "is missing" in reasons[orphan.name][0]
     assert reasons[old.name] == ["no rule keeps it"]
     assert prune_task.run(params, ctx)["changed"] is False
+
+
+@pytest.mark.parametrize(
+    ("stream", "lose", "text"),
+    [
+        (False, lambda path: shutil.rmtree(path / "data"), "the files of {} are gone"),
+        (False, lambda path: (path / "data/ibdata1").unlink(), "{} is damaged (ibdata1 is missing)"),
+        (False, lambda path: os.truncate(path / "data/ibdata1", 2), "{} is damaged (ibdata1 has 2 bytes, 3 in the manifest)"),
+        (False, lambda path: (path / "files.json").write_text("{}"), "files.json, was changed"),
+        (True, lambda path: shutil.rmtree(path / "metadata"), "the files of {} are gone"),
+        (True, lambda path: (path / "backup.mbstream").unlink(), "{} is damaged (backup.mbstream is missing)"),
+        (True, lambda path: os.truncate(path / "backup.mbstream", 4), "{} is damaged (backup.mbstream has 4 bytes"),
+        (True, lambda path: (path / "files.json").unlink(), "{} is damaged (files.json is missing)"),
+    ],
+    ids=["data", "file", "cut", "list", "metadata", "stream", "cut-stream", "list-of-stream"],
+)  # fmt: skip
+def test_what_has_lost_its_files_is_no_good_backup(
+    store: Store, tmp_path: Path, stream: bool, lose: Callable[[Path], object], text: str
+) -> None:
+    """It takes no place of a good one, whatever its manifest says, nor does what is built on it; a person removes it."""
+    changes: dict[str, Any] = {"stream": StoredStream("backup.mbstream", 6, "0" * 64)} if stream else {}
+    expired, good, lost, built = store(4, **changes), store(5), store(6, **changes), store(7, **changes, **on(6))
+    lose(lost)
+    params = {"repository": str(tmp_path), "instance": INSTANCE, "keep_last": 1, "state_dir": str(tmp_path / "state")}
+    done = prune_task.run(params, Context(str(tmp_path), str(tmp_path / "state")))
+    assert done["removed"] == [expired.name]
+    assert done["freed_bytes"] == (6 if stream else 3)
+    reasons = {decision["id"]: decision["reasons"] for decision in done["decisions"]}
+    assert "the newest restorable backup" in reasons[good.name]
+    for path in (lost, built):
+        (reason,) = reasons[path.name]
+        assert text.format(lost.name) in reason
+        assert reason.endswith(": not restorable, remove it by hand")
+    assert entries(tmp_path) == [good.name, lost.name, built.name]
 
 
 def test_prune_leaves_what_is_read_and_its_bases(store: Store, tmp_path: Path) -> None:
