@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta, timezone
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+
 _ID = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z-[0-9a-f]{6}")
 _TIME = "%Y%m%dT%H%M%SZ"
 
@@ -49,12 +51,19 @@ def next_id(now: datetime, newest: str | None, suffix: str) -> str:
 
     Raises:
         ValueError: the time is not aware, ``newest`` is not an id, or the suffix is not six hex digits.
+        MariabackupError: ``newest`` is of the last second that an id can name.
     """
     if now.utcoffset() is None:
         raise ValueError(f"{now} has no time zone")
     begun = now.astimezone(timezone.utc)
     if newest is not None:
-        begun = max(begun, time_of(newest) + timedelta(seconds=1))
+        try:
+            begun = max(begun, time_of(newest) + timedelta(seconds=1))
+        except OverflowError as error:
+            raise MariabackupError(
+                f"There is no id after that of the backup {newest}: it is from a clock that was wrong.",
+                "Move that backup out of the repository.",
+            ) from error
     made = f"{begun.strftime(_TIME)}-{suffix}"
     time_of(made)  # or the suffix is none
     return made

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.ids import is_id, next_id, time_of
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 
 NOW = datetime(2026, 11, 22, 10, 53, 18, 999999, tzinfo=timezone.utc)
 CALM = settings(deadline=None)
@@ -74,6 +75,11 @@ def test_the_time_of_an_id_is_aware() -> None:
 )
 def test_the_next_id_sorts_after_the_newest(newest: str | None, made: str) -> None:
     assert next_id(NOW, newest, "3f9a1c") == f"{made}-3f9a1c"
+
+
+def test_there_is_a_last_id() -> None:
+    with pytest.raises(MariabackupError, match="no id after that of the backup 99991231T235959Z-3f9a1c"):
+        next_id(NOW, "99991231T235959Z-3f9a1c", "3f9a1c")
 
 
 def test_an_id_has_the_time_in_utc() -> None:
