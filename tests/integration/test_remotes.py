@@ -10,7 +10,17 @@ from typing import Any
 
 import pytest
 
-from tests.integration.harness.faults import TOOL, frozen, kill_program, kill_runner, wait_program
+from tests.integration.harness.faults import (
+    TOOL,
+    clear_breakpoints,
+    frozen,
+    kill_program,
+    kill_runner,
+    proceed,
+    set_breakpoint,
+    wait_program,
+    wait_stopped,
+)
 from tests.integration.harness.playbooks import Playbooks
 from tests.integration.harness.server import Server, show, wait_for
 from tests.integration.harness.storage import CONFIG, FOLDER, Storage
@@ -215,6 +225,7 @@ def test_kills_and_damage(server: Server, storage: Storage) -> None:
         wait_program(server, TOOL)
         if names == TOOL:
             with frozen(server, wait_program(server, TOOL)):
+                server.fail("backup", "a backup (process", check=True, **into)
                 kill_runner(server)
         else:
             kill_program(server, names)
@@ -248,6 +259,15 @@ def test_kills_and_damage(server: Server, storage: Storage) -> None:
     assert "backup.mbstream.zst is missing" in server.succeed("backup", type="auto", **into)["type_reason"]
     decided = server.succeed("prune", check=True, keep_last=1, **where)
     assert "backup.mbstream.zst is missing" in decided["decisions"][0]["reasons"][0]
+    # Check mode sees what a restore on this host reads.
+    set_breakpoint(server, "stage-before")
+    running = server.start_module("restore", **where, existing_data="delete")
+    wait_stopped(server, running)
+    clear_breakpoints(server)
+    decided = server.succeed("prune", check=True, keep_last=1, **where)
+    assert "in use" in decided["decisions"][1]["reasons"], show(decided)
+    proceed(server)
+    assert not running.result().get("failed"), show(running.result())
     storage.host.run(f"rm {FOLDER}/{instance}/*/manifest.json")
     server.fail("restore", "There is no backup", **where, existing_data="delete")
     assert _listed(server, **where) == []

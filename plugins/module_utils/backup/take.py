@@ -134,7 +134,9 @@ def run(
         except OSError as error:
             raise MariabackupError(
                 f"{error.filename or planned.place.directory}: {error.strerror or error}.",
-                "Check the disk; nothing of the backup was kept.",
+                "Check the disk, and the backup with backup_info and verify: it has its place, and may not be durable."
+                if planned.place.committed
+                else "Check the disk; nothing of the backup was kept.",
             ) from error
         finally:
             planned.place.discard()

@@ -98,6 +98,11 @@ class Workplace:
             path = os.path.dirname(path)
         return path
 
+    @property
+    def committed(self) -> bool:
+        """Whether the backup has its place, whatever failed after that."""
+        return self._in_place
+
     def leftover(self) -> bool:
         """Whether a run of ours died here and left something that the next one removes."""
         return self._owned() and not self._locked()
@@ -206,18 +211,25 @@ class Workplace:
         self._point("place-manifest")
         self._publish(manifest)
         if not self.inside:
-            if os.path.isdir(self.unit):
-                # Its owner prepared this directory; rename(2) puts ours over it.
-                status = os.stat(self.unit)
-                os.chown(self.work, status.st_uid, status.st_gid)
-                os.chmod(self.work, stat.S_IMODE(status.st_mode))
-            os.rename(self.work, self.unit)
-            self._in_place = True
+            self._take_place()
         self._point("place-renamed")
         self._unlock()
+        self._make_durable()
+        self._point("place-committed")
+
+    def _take_place(self) -> None:
+        """Give the work its final name."""
+        if os.path.isdir(self.unit):
+            # Its owner prepared this directory; rename(2) puts ours over it.
+            status = os.stat(self.unit)
+            os.chown(self.work, status.st_uid, status.st_gid)
+            os.chmod(self.work, stat.S_IMODE(status.st_mode))
+        os.rename(self.work, self.unit)
+        self._in_place = True
+
+    def _make_durable(self) -> None:
         fsync_path(self.unit)
         fsync_path(os.path.dirname(self.unit))
-        self._point("place-committed")
 
     def _publish(self, manifest: Manifest | None) -> None:
         """Bring a proven backup to where others see it, when that is not this place; nothing to do for a directory."""

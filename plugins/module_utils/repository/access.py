@@ -18,7 +18,8 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.stream.rclone impo
 def open_repository(params: Mapping[str, Any], ctx: Context) -> Repository:
     """Return the repository that the options of a module name; nothing is made or read.
 
-    In check mode what is fetched from remote storage goes into the job's own directory, and vanishes with it.
+    In check mode what is fetched from remote storage goes into the job's own directory, and vanishes with it. What the runs of this
+    host share is read then: what they have fetched, and who holds which lock.
 
     Raises:
         MariabackupError: rclone or its configuration is missing.
@@ -26,5 +27,6 @@ def open_repository(params: Mapping[str, Any], ctx: Context) -> Repository:
     name = str(params["repository"])
     if not is_remote(name):
         return Repository(name)
-    top = ctx.job_dir if ctx.check_mode else ctx.state_dir
-    return RemoteRepository(name, from_params(params), os.path.join(top, "remotes"))
+    shared = os.path.join(ctx.state_dir, "remotes")
+    mirror = os.path.join(ctx.job_dir, "remotes") if ctx.check_mode else shared
+    return RemoteRepository(name, from_params(params), mirror, shared)

@@ -62,7 +62,7 @@ def check(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
     """Plan for check mode: the same refusals as ``run``, nothing written."""
     with ctx.phase("plan"), _disk_errors():
         planned = _plan(params, ctx)
-        probe(params["state_dir"], planned.directory, "copy")
+        probe(params["state_dir"], planned.target.lock_key(planned.instance), "copy")
         _check_space(planned)
         steps = [
             {"phase": "copy", "action": "copy it and check it there", "detail": os.path.join(planned.place, entry.id)}
@@ -83,7 +83,8 @@ def run(params: Mapping[str, Any], ctx: Context, *, copy_tree: CopyTree) -> dict
         with ctx.phase("plan"):
             planned = _plan(params, ctx)
             # The same lock as that of backup and prune: nobody removes a base there whose increment is on its way.
-            stack.enter_context(exclusive(params["state_dir"], planned.directory, "copy"))
+            key = planned.target.lock_key(planned.instance)
+            stack.enter_context(exclusive(params["state_dir"], key, "copy"))
             for entry in planned.chain:
                 stack.enter_context(planned.source.reading(entry))
             planned.target.remove_leftovers(planned.instance, ctx)

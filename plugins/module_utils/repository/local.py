@@ -70,6 +70,10 @@ class Repository:
         """Return where the backups of one instance lie."""
         return os.path.join(self.root, instance)
 
+    def lock_key(self, instance: str) -> str:
+        """Return the directory that stands for an instance where one task at a time may work on it, for ``locks``."""
+        return self.directory(instance)
+
     def place(self, instance: str = "") -> str:
         """Return what to call the repository, or the backups of one instance in it, in a message."""
         return self.directory(instance) if instance else self.root

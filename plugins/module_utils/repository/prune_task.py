@@ -57,7 +57,7 @@ def check(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
     """Decide, and remove nothing."""
     with ctx.phase("plan"):
         repository, instance, rules = open_repository(params, ctx), instance_of(params), rules_of(params)
-        probe(params["state_dir"], repository.directory(instance), "prune")
+        probe(params["state_dir"], repository.lock_key(instance), "prune")
         entries = list(repository.entries(instance))
         decisions, _order = _decide(repository, entries, rules)
     return _result(
@@ -73,7 +73,7 @@ def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
     """
     with ctx.phase("plan"):
         repository, instance, rules = open_repository(params, ctx), instance_of(params), rules_of(params)
-    with exclusive(params["state_dir"], repository.directory(instance), "prune"):
+    with exclusive(params["state_dir"], repository.lock_key(instance), "prune"):
         with ctx.phase("plan"):
             entries = list(repository.entries(instance))
             decisions, order = _decide(repository, entries, rules)

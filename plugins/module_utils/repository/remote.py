@@ -14,7 +14,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.ids import is_id, time_of
@@ -55,17 +57,24 @@ class RemoteRepository(Repository):
         root: the remote.
         rclone: with the configuration that names it.
         mirror: a private directory of this host for the small files; made when it is needed.
+        shared: the mirror of the runs of this host, where ``mirror`` is another one, of a task that must not write there.
     """
 
-    def __init__(self, root: str, rclone: Rclone, mirror: str) -> None:
+    def __init__(self, root: str, rclone: Rclone, mirror: str, shared: str | None = None) -> None:
         super().__init__(os.path.join(mirror, path_key(root)))
         self.remote = root
         self._rclone = rclone
+        self._shared = Repository(os.path.join(shared or mirror, path_key(root)))
         #: the list of each instance: one task asks several times, and a bucket with years of backups answers slowly
         self._listed: dict[str, dict[str, dict[str, int]]] = {}
+        #: what the mirror held of each before that list was made
+        self._mirrored: dict[str, set[str]] = {}
 
     def place(self, instance: str = "") -> str:
         return join(self.remote, instance) if instance else self.remote
+
+    def lock_key(self, instance: str) -> str:
+        return self._shared.directory(instance)
 
     def instances(self) -> list[str]:
         return [name for name in self._rclone.directories(self.remote) if not name.startswith(".")]
@@ -89,9 +98,17 @@ class RemoteRepository(Repository):
         if record is None:
             return
         names = [name for name in record.files if name == FILE_LIST or name.startswith(f"{METADATA}/")]
-        missing = [name for name in names if _size(os.path.join(entry.path, name)) != record.files[name]]
-        if missing:
-            self._rclone.fetch(record.url, entry.path, missing)
+        missing = {
+            name: size for name in names if _size(os.path.join(entry.path, name)) != (size := record.files[name])
+        }
+        left = self._borrow(os.path.join(_instance_of(entry), entry.id), missing)
+        if left:
+            self._rclone.fetch(record.url, entry.path, left)
+
+    def in_use(self, entry: Entry) -> bool:
+        # Whoever reads it holds the lock in the mirror that the runs share; what is not there, nobody reads.
+        shared = os.path.join(self._shared.directory(_instance_of(entry)), entry.id)
+        return os.path.lexists(os.path.join(shared, MANIFEST)) and super().in_use(replace(entry, path=shared))
 
     def remove_leftovers(self, instance: str, ctx: Context) -> None:
         super().remove_leftovers(instance, ctx)
@@ -120,7 +137,7 @@ class RemoteRepository(Repository):
         if not take_name(entry.path):
             return False
         point("prune-renamed")
-        url = join(self.place(os.path.basename(os.path.dirname(entry.path))), entry.id)
+        url = join(self.place(_instance_of(entry)), entry.id)
         self._listed.clear()
         self._rclone.remove_file(join(url, MANIFEST))
         point("prune-unlisted")
@@ -140,6 +157,7 @@ class RemoteRepository(Repository):
         """Return the size of every file that we know how to name, by its path in the backup's directory, for each id."""
         if instance in self._listed:
             return self._listed[instance]
+        self._mirrored[instance] = set(self._ids(instance))
         found = self._listed[instance] = {}
         for file in self._rclone.files(self.place(instance)):
             name, _slash, rest = file.path.partition("/")
@@ -158,19 +176,41 @@ class RemoteRepository(Repository):
         elif not os.path.isdir(top):
             return
         with _alone(top):
-            for name in self._ids(instance):
-                if name not in units:
-                    delete_tree(os.path.join(top, name), ignore_errors=True)
-            missing = [
-                name for name in units if _size(os.path.join(top, name, MANIFEST)) != units[name][MANIFEST]
-            ]  # fmt: skip
-            if missing:
-                self._rclone.fetch(self.place(instance), top, [f"{name}/{MANIFEST}" for name in missing])
+            # A backup that has appeared since the list was made is not in it, and is there.
+            for name in self._mirrored[instance] - set(units):
+                delete_tree(os.path.join(top, name), ignore_errors=True)
+            manifests = {os.path.join(name, MANIFEST): files[MANIFEST] for name, files in units.items()}
+            missing = {name: size for name, size in manifests.items() if _size(os.path.join(top, name)) != size}
+            left = self._borrow(instance, missing)
+            if left:
+                self._rclone.fetch(self.place(instance), top, left)
             for name, files in units.items():
                 unit, record = os.path.join(top, name), RemoteRecord(join(self.place(instance), name), files)
                 # A stream may be lost beside a manifest that stays as it is.
                 if read_record(unit) != record:
                     write_record(unit, record)
+
+    def _borrow(self, directory: str, files: Mapping[str, int]) -> list[str]:
+        """Copy files from the mirror that the runs share, where this is another one, and return those that are not there.
+
+        Args:
+            directory: below the mirror's top.
+            files: the path of each in it, and the size that it has in the remote.
+        """
+        if self._shared.root == self.root:
+            return list(files)
+        left = []
+        for name, size in files.items():
+            source, target = (os.path.join(top, directory, name) for top in (self._shared.root, self.root))
+            try:
+                if _size(source) != size:
+                    raise FileNotFoundError(source)
+                os.makedirs(os.path.dirname(target), 0o700, exist_ok=True)
+                shutil.copyfile(source, target)
+            except OSError:
+                # It may not be for this user to read, or vanish at this moment.
+                left.append(name)
+        return left
 
 
 class RemoteWorkplace(Workplace):
@@ -220,6 +260,20 @@ class RemoteWorkplace(Workplace):
         self._begun = False
         self._point("place-published")
 
+    def _take_place(self) -> None:
+        # What is in the remote is a backup by now, and what is missing here is mirrored by the next task.
+        with contextlib.suppress(OSError), _alone(os.path.dirname(self.unit)):
+            # Another task of this host may have listed it already, and have it in use.
+            if not os.path.isdir(self.unit):
+                super()._take_place()
+        if not self._in_place:
+            delete_tree(self.work, ignore_errors=True)
+            self._in_place = True
+
+    def _make_durable(self) -> None:
+        with contextlib.suppress(OSError):
+            super()._make_durable()
+
     def discard(self) -> None:
         # What another run has left may be whole in the remote: it was killed after its last upload, perhaps.
         if self._begun and self._fd is not None:
@@ -237,6 +291,10 @@ class RemoteWorkplace(Workplace):
 def join(url: str, name: str) -> str:
     """Append a name to a remote path."""
     return f"{url}{name}" if url.endswith((":", "/")) else f"{url}/{name}"
+
+
+def _instance_of(entry: Entry) -> str:
+    return os.path.basename(os.path.dirname(entry.path))
 
 
 @contextlib.contextmanager

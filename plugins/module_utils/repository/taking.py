@@ -44,7 +44,7 @@ def check(
     existing = _young_enough(repository, instance, params)
     if existing is not None:
         return {"changed": False, **existing, "plan": []}
-    probe(params["state_dir"], repository.directory(instance), "backup")
+    probe(params["state_dir"], repository.lock_key(instance), "backup")
     return take.check(params, ctx, server, _destination(repository, instance, server, params, chooser), timeline_of)
 
 
@@ -71,7 +71,7 @@ def run(
 @contextlib.contextmanager
 def _alone(params: Mapping[str, Any], repository: Repository, instance: str) -> Iterator[None]:
     """One backup of an instance at a time on this host: ids are given in the order of the backups."""
-    with exclusive(params["state_dir"], repository.directory(instance), "backup"):
+    with exclusive(params["state_dir"], repository.lock_key(instance), "backup"):
         yield
 
 

@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import StoredStream
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive, probe
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository import remote
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.presence import damage_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.remote import RemoteRepository
@@ -38,6 +39,8 @@ class Bucket(Rclone):
         self.top = top
         #: what fails, as names of methods
         self.broken: set[str] = set()
+        #: the names of what was fetched
+        self.fetched: list[str] = []
 
     def _path(self, where: str) -> Path:
         return self.top / where.partition(":")[2]
@@ -62,6 +65,7 @@ class Bucket(Rclone):
 
     def fetch(self, where: str, directory: str, names: Iterable[str]) -> None:
         for name in names:
+            self.fetched.append(name)
             target = Path(directory, name)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(self._path(where) / name, target)
@@ -126,6 +130,11 @@ def take(repository: RemoteRepository, number: int, stop_at: str = "", killed: b
             place._fd = None
         place.discard()
     return made.id
+
+
+def looked_at(bucket: Bucket, tmp_path: Path) -> RemoteRepository:
+    """Return the repository as a task in check mode opens it: it writes nothing but in a directory of its own."""
+    return RemoteRepository("remote:backups", bucket, str(tmp_path / "scratch"), str(tmp_path / "mirror"))
 
 
 def listed(repository: RemoteRepository) -> list[str]:
@@ -219,3 +228,56 @@ def test_what_the_remote_has_lost_since_is_known(bucket: Bucket, tmp_path: Path)
         change()
         (entry,) = opened(bucket, tmp_path).entries(INSTANCE)
         assert damage_of(entry) == f"{lost} is damaged ({text})"
+
+
+def test_check_mode_sees_what_runs_hold(bucket: Bucket, tmp_path: Path) -> None:
+    """Locks are looked at where the runs of this host have them, and what they have fetched is not fetched again."""
+    held, free = take(opened(bucket, tmp_path), 5), take(opened(bucket, tmp_path), 6)
+    run = opened(bucket, tmp_path)
+    (entry, _other) = run.entries(INSTANCE)
+    before = sorted(tmp_path.joinpath("mirror").rglob("*"))
+    with run.reading(entry):
+        looker = looked_at(bucket, tmp_path)
+        assert {entry.id: looker.in_use(entry) for entry in looker.entries(INSTANCE)} == {held: True, free: False}
+    assert not any(looker.in_use(entry) for entry in looker.entries(INSTANCE))
+    assert bucket.fetched == []
+    with exclusive(str(tmp_path), run.lock_key(INSTANCE), "backup"), pytest.raises(MariabackupError, match="a backup"):
+        probe(str(tmp_path), looker.lock_key(INSTANCE), "backup")
+    for entry in looker.entries(INSTANCE):
+        looker.fetch(entry)
+    assert bucket.fetched == []
+    assert Path(entry.path, "metadata/xtrabackup_info").read_text() == "x"
+    assert sorted(tmp_path.joinpath("mirror").rglob("*")) == before
+    # What is not mirrored, nobody here reads.
+    shutil.rmtree(tmp_path / "mirror")
+    assert not any(looker.in_use(entry) for entry in looker.entries(INSTANCE))
+    assert listed(looked_at(bucket, tmp_path / "other")) == [held, free]
+    assert len(bucket.fetched) == 2
+
+
+def test_a_backup_that_appears_meanwhile_stays(bucket: Bucket, tmp_path: Path) -> None:
+    """A task that listed the remote before does not take it for one that was removed."""
+    take(opened(bucket, tmp_path), 5)
+    slow = opened(bucket, tmp_path)
+    listed(slow)
+    new = take(opened(bucket, tmp_path), 6)
+    listed(slow)
+    assert new in mirrored(tmp_path)
+    assert listed(opened(bucket, tmp_path)) == mirrored(tmp_path)
+
+
+def test_a_backup_that_is_listed_before_its_run_has_ended(bucket: Bucket, tmp_path: Path) -> None:
+    """Mirrored by another task of the host when its manifest had just arrived: its run ends well and leaves nothing."""
+    seen: list[str] = []
+
+    def look(name: str) -> None:
+        if name == "place-published":
+            seen.extend(listed(opened(bucket, tmp_path)))
+
+    made = manifest(5, stream=StoredStream(STREAM, 6, "0" * 64))
+    place = opened(bucket, tmp_path).workplace(INSTANCE, made.id, stream=True)
+    place.open(look)
+    place.open_stream(STREAM, 6)
+    place.commit(made, {})
+    place.discard()
+    assert seen == [made.id] == listed(opened(bucket, tmp_path)) == mirrored(tmp_path)
