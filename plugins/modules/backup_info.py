@@ -30,6 +30,21 @@ attributes:
   idempotent:
     support: full
 options:
+  type:
+    description:
+      - Lists in RV(backups) those of this type alone.
+    type: str
+    choices: [full, incremental]
+  label:
+    description:
+      - Lists in RV(backups) those with this label alone.
+    type: str
+  after:
+    description:
+      - Lists in RV(backups) those alone whose data is not from before this time, such as V(2026-11-22T10:15:00Z). A time without a
+        zone is UTC.
+      - O(before) bounds the list from the other side; besides, it names the backup that is looked at.
+    type: str
   verify:
     description:
       - Whether to read every file and compare it with the checksum in the manifest. In O(repository), without O(backup_id)
@@ -98,6 +113,13 @@ EXAMPLES = r"""
     repository: /srv/repository
   register: listed
 
+- name: List the increments of one day
+  dba.mariabackup.backup_info:
+    repository: /srv/repository
+    type: incremental
+    after: 2026-11-22T00:00:00Z
+    before: 2026-11-22T23:59:59Z
+
 - name: Read all of the newest one of another server
   dba.mariabackup.backup_info:
     repository: /srv/repository
@@ -118,7 +140,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 backups:
-  description: Every backup of the instance in O(repository), oldest first; empty for O(target_dir).
+  description:
+    - Every backup of the instance in O(repository) that O(type), O(label), O(after) and O(before) let pass, oldest first; empty
+      for O(target_dir). RV(problems) and RV(valid) are about all of them.
   returned: success
   type: list
   elements: dict
@@ -127,7 +151,7 @@ backups:
       description: Its id.
       type: str
     path:
-      description: Its directory in the repository; its files are in C(data) in it.
+      description: Its directory in the repository; its files are in C(data) in it, or in one stream.
       type: str
     problem:
       description: Why it cannot be restored, if so. When its manifest cannot be used, most of the other keys are none.
@@ -163,6 +187,15 @@ backups:
     size_bytes:
       description: The sum of its files' sizes.
       type: int
+    stored_bytes:
+      description: The size of its stream; of a directory of files the same as RV(backups[].size_bytes).
+      type: int
+    compression:
+      description: Its compression.
+      type: str
+    encrypted:
+      description: Whether it is encrypted.
+      type: bool
     files:
       description: The number of its files.
       type: int
@@ -397,6 +430,9 @@ def main() -> None:
         argument_spec={
             **repository_spec(),
             **source_spec(),
+            "type": {"type": "str", "choices": ["full", "incremental"]},
+            "label": {"type": "str"},
+            "after": {"type": "str"},
             "verify": {"type": "bool", "default": False},
             "max_age": {"type": "str"},
             "size_drift": {"type": "int"},
@@ -408,7 +444,10 @@ def main() -> None:
         supports_check_mode=True,
         required_one_of=SOURCE_RULES["required_one_of"],
         mutually_exclusive=SOURCE_RULES["mutually_exclusive"],
-        required_by={**SOURCE_RULES["required_by"], "max_age": "repository", "size_drift": "repository"},
+        required_by={
+            **SOURCE_RULES["required_by"],
+            **dict.fromkeys(("type", "label", "after", "max_age", "size_drift"), "repository"),
+        },
         required_if=[("adopt", True, ["target_dir"])],
     )
     if module.params["adopt"]:

@@ -76,7 +76,13 @@ def test_s3(server: Server, storage: Storage) -> None:
     second = server.succeed("backup", type="incremental", **INTO)
     assert second["base_id"] == first["id"]
     assert second["stored_bytes"] < first["stored_bytes"]
-    assert [entry["label"] for entry in _listed(server)] == ["first", None]
+    listed = _listed(server)
+    assert [(entry["label"], entry["path"], entry["stored_bytes"]) for entry in listed] == [
+        (label, f"{REMOTE}/{instance}/{taken['id']}", taken["stored_bytes"])
+        for label, taken in (("first", first), (None, second))
+    ]
+    assert [(entry["compression"], entry["encrypted"]) for entry in listed] == [("zstd", True), ("zstd", False)]
+    assert [entry["id"] for entry in _listed(server, type="incremental")] == [second["id"]]
     server.fail("restore", "is encrypted", backup_id=first["id"], **BACK)
     found = server.succeed("backup_info", backup_id=first["id"], verify=True, identity_file=IDENTITY, **WHERE)
     assert (found["valid"], found["verified"]) == (True, "stream"), show(found)

@@ -68,6 +68,18 @@ def test_take_list_and_restore(server: Server) -> None:
         (second["id"], None, True),
     ]
     assert found[0]["chain"] == [first["id"]]
+    assert [(entry["stored_bytes"], entry["compression"], entry["encrypted"]) for entry in found] == [
+        (entry["size_bytes"], "none", False) for entry in found
+    ]
+    for wanted, ids in (
+        ({"type": "full"}, [first["id"], second["id"]]),
+        ({"type": "incremental"}, []),
+        ({"label": "the first"}, [first["id"]]),
+        ({"after": found[1]["created"], "type": "full"}, [second["id"]]),
+        ({"after": found[0]["created"], "before": found[0]["created"]}, [first["id"]]),
+    ):
+        assert [entry["id"] for entry in _listed(server, **wanted)] == ids, wanted
+    server.fail("backup_info", "after is 'soon'", repository=REPOSITORY, after="soon")
     verified = server.succeed("backup_info", repository=REPOSITORY, backup_id=first["id"], verify=True)
     assert (verified["valid"], verified["verified"]) == (True, "sha256")
     # By its time, by its id, the newest: each time the same data as the server then had.

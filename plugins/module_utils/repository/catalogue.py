@@ -118,6 +118,20 @@ def parse_time(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
+def read_time(option: str, text: str) -> datetime:
+    """Return the time that an option names; see ``parse_time``.
+
+    Raises:
+        MariabackupError: it is none.
+    """
+    try:
+        return parse_time(text)
+    except ValueError:
+        raise MariabackupError(
+            f"{option} is {text!r}, which is not a time.", "Write it as 2026-11-22T10:15:00Z, or without Z for UTC."
+        ) from None
+
+
 def choose(entries: Iterable[Entry], backup_id: str, before: str | None, where: str) -> Entry:
     """Return the backup that is meant.
 
@@ -144,12 +158,7 @@ def choose(entries: Iterable[Entry], backup_id: str, before: str | None, where: 
         )
     usable = [entry for entry in found if entry.whole]
     if before is not None:
-        try:
-            limit = parse_time(before)
-        except ValueError:
-            raise MariabackupError(
-                f"before is {before!r}, which is not a time.", "Write it as 2026-11-22T10:15:00Z, or without Z for UTC."
-            ) from None
+        limit = read_time("before", before)
         usable = [entry for entry in usable if entry.time <= limit]
     if not usable:
         wanted = f"There is no backup from before {before} in {where}" if before else f"There is no backup in {where}"

@@ -21,6 +21,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.repository.basis i
     problems_of,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.filtering import Filter, filter_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.freshness import judge, parse_span
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.source import find, reading, request_of
 
@@ -37,12 +38,12 @@ def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
     request = request_of(params)
     if request is None:
         return {**info.run(params, ctx), **NO_LIST}
-    repository, instance = open_repository(params, ctx), request["instance"]
+    repository, instance, wanted = open_repository(params, ctx), request["instance"], filter_of(params)
     entries = list(repository.entries(instance))
     problems = problems_of(entries)
     sound = [entry for entry in entries if entry.id not in problems]
     listed = {
-        "backups": _chains(entries, problems),
+        "backups": _list(entries, problems, repository.place(instance), wanted),
         "instances": repository.instances(),
         "violations": _judge(sound, params, repository.place(instance), ctx),
         "scheduled_runs": outcomes.runs_of(ctx.state_dir, repository.place(), instance),
@@ -53,7 +54,11 @@ def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
             "exists": bool(entries),
             "valid": bool(entries) and not problems,
             "verified": None,
-            "problems": [f"{entry.path}: {problems[entry.id]}" for entry in entries if entry.id in problems],
+            "problems": [
+                f"{os.path.join(repository.place(instance), entry.id)}: {problems[entry.id]}"
+                for entry in entries
+                if entry.id in problems
+            ],
             "backup": None,
             **listed,
         }
@@ -100,8 +105,12 @@ def _judge(entries: list[Entry], params: Mapping[str, Any], where: str, ctx: Con
     return violations
 
 
-def _chains(entries: list[Entry], problems: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Describe every backup, with the ids of its chain from the full one on; a broken chain is empty."""
+def _list(entries: list[Entry], problems: Mapping[str, str], place: str, wanted: Filter) -> list[dict[str, Any]]:
+    """Describe the wanted backups, with the ids of each chain from the full one on; a broken chain is empty.
+
+    Args:
+        place: what to call the directory of the instance; of remote storage the entries lie in the mirror.
+    """
     chains: dict[str, list[str]] = {}
     found = []
     for entry in entries:
@@ -109,16 +118,18 @@ def _chains(entries: list[Entry], problems: Mapping[str, str]) -> list[dict[str,
         if entry.head is not None and entry.id not in problems:
             base = entry.head.manifest.base_id
             chains[entry.id] = [*(chains[base] if base else []), entry.id]
-        found.append(_describe(entry, chains.get(entry.id, []), problems.get(entry.id)))
+        if wanted.passes(entry):
+            path = os.path.join(place, entry.id)
+            found.append(_describe(entry, path, chains.get(entry.id, []), problems.get(entry.id)))
     return found
 
 
-def _describe(entry: Entry, chain: list[str], problem: str | None) -> dict[str, Any]:
+def _describe(entry: Entry, path: str, chain: list[str], problem: str | None) -> dict[str, Any]:
     head = entry.head
     manifest = head.manifest if head else None
     return {
         "id": entry.id,
-        "path": entry.path,
+        "path": path,
         "problem": problem,
         "type": manifest.type if manifest else None,
         "base_id": manifest.base_id if manifest else None,
@@ -129,8 +140,11 @@ def _describe(entry: Entry, chain: list[str], problem: str | None) -> dict[str, 
         "server_version": manifest.server_version if manifest else None,
         "gtid": manifest.gtid if manifest else None,
         "size_bytes": head.size_bytes if head else None,
+        "stored_bytes": head.stored_bytes if head else None,
         "files": head.file_count if head else None,
         "duration_seconds": manifest.duration_seconds if manifest else None,
+        "compression": manifest.compression if manifest else None,
+        "encrypted": manifest.encrypted if manifest else None,
         "prepared": manifest.prepared if manifest else None,
         "partial": manifest.partial if manifest else None,
         "selection": manifest.selection if manifest else None,

@@ -31,6 +31,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.context import Con
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository import listing, prune_task
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import chain_of, choose
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.filtering import filter_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.instructions import commands, restore_text
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository, instance_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.source import find, links, reading, request_of
@@ -448,6 +449,30 @@ def test_listing_shows_chains(store: Store, tmp_path: Path) -> None:
     missing = f"Its chain is broken: the base {manifest(30).id} of {manifest(3).id} is missing or cannot be read."
     assert listed["backups"][2]["problem"] == missing
     assert listed["problems"] == [f"{tmp_path}/{INSTANCE}/{manifest(3).id}: {missing}"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "days"),
+    [
+        ({}, [1, 2, 3, 4]),
+        ({"type": "incremental"}, [2, 3]),
+        ({"label": "hourly"}, [2]),
+        ({"label": "HOURLY"}, []),
+        ({"after": "2026-11-02T10:15:07Z"}, [2, 3, 4]),
+        ({"before": "2026-11-02T10:15:06"}, [1]),
+        ({"after": "2026-11-02", "before": "2026-11-03", "type": "full"}, []),
+        ({"after": "2026-11-04T10:15:00Z"}, [4]),
+    ],
+)
+def test_what_a_list_shows(store: Store, tmp_path: Path, wanted: dict[str, Any], days: list[int]) -> None:
+    """One whose manifest cannot be used has the time in its id, and neither type nor label."""
+    store(1)
+    store(2, **on(1), label="hourly")
+    store(3, **on(30))
+    (store(4) / "manifest.json").write_text("{")
+    chosen = filter_of(wanted)
+    shown = [entry.id for entry in Repository(str(tmp_path)).entries(INSTANCE) if chosen.passes(entry)]
+    assert shown == [manifest(day).id for day in days]
 
 
 def test_a_partial_backup_is_never_the_newest(store: Store, tmp_path: Path) -> None:
