@@ -9,7 +9,12 @@ import heapq
 import os
 import stat
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import FILE_LIST, MANIFEST, read_manifest
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
+    FILE_LIST,
+    MANIFEST,
+    METADATA,
+    read_manifest,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.remote_record import read_record
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.stream_inventory import problems_of_stream
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
@@ -36,7 +41,7 @@ def damage_of(entry: Entry) -> str | None:
             problem = _problem_of_files(entry)
         else:
             problem = next((found.text for found in problems_of_stream(entry.data, stream)), None)
-            problem = problem or _problem_of_list(entry)
+            problem = problem or _missing_description(entry)
     except MariabackupError as error:
         problem = error.cause
     except OSError as error:
@@ -61,8 +66,11 @@ def _problem_of_files(entry: Entry) -> str | None:
     return None
 
 
-def _problem_of_list(entry: Entry) -> str | None:
-    """Return whether the list of the files in a stream is missing, without which it is never restored."""
+def _missing_description(entry: Entry) -> str | None:
+    """Return which part of a stream's description is missing; without it the stream is never restored."""
     record = read_record(entry.path)
-    there = FILE_LIST in record.files if record else os.path.isfile(os.path.join(entry.path, FILE_LIST))
-    return None if there else f"{FILE_LIST} is missing"
+    if record is None:
+        names = os.listdir(entry.path)
+    else:
+        names = [name.partition("/")[0] for name in record.files]
+    return next((f"{name} is missing" for name in (FILE_LIST, METADATA) if name not in names), None)

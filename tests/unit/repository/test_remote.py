@@ -220,8 +220,10 @@ def test_what_the_remote_has_lost_since_is_known(bucket: Bucket, tmp_path: Path)
     lost = take(opened(bucket, tmp_path), 5)
     (entry,) = opened(bucket, tmp_path).entries(INSTANCE)
     assert damage_of(entry) is None
-    stream = tmp_path / "bucket" / "backups" / INSTANCE / lost / STREAM
+    unit = tmp_path / "bucket" / "backups" / INSTANCE / lost
+    stream = unit / STREAM
     for change, text in (
+        (lambda: shutil.rmtree(unit / "metadata"), "metadata is missing"),
         (lambda: stream.write_text("cut"), f"{STREAM} has 3 bytes, 6 in the manifest"),
         (stream.unlink, f"{STREAM} is missing"),
     ):
