@@ -74,7 +74,9 @@ def kill_runner(server: Server, number: signal.Signals = signal.SIGKILL) -> None
     found = runners(server)
     assert found, f"{server.name}: no job is running"
     for pid in found:
-        os.kill(pid, number)
+        # The kernel ends the others of a pipe with the first.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
     if number == signal.SIGKILL:
         wait_for(lambda: not server.job_pids(), f"{server.name}: the job is gone")
 
