@@ -49,9 +49,7 @@ def test_client_that_hammers_the_socket(server: Server) -> None:
     tcp = "while :; do (exec 3<>/dev/tcp/127.0.0.1/3306) && echo up || echo down; done 2>/dev/null"
     server.run(f"systemd-run --quiet --unit=test-hammer-tcp /bin/bash -c {_quoted(tcp)}")
     wait_for(lambda: "up" in server.out("cat /var/tmp/test-hammer"), "the hammer works")
-    for _round in range(2):
-        good_restore(server)
-        server.dataset("change")
+    good_restore(server)
     server.run("systemctl stop test-hammer test-hammer-tcp")
     assert set(server.out("sort -u /var/tmp/test-hammer").split()) == {"1", "up", "down"}
 
@@ -190,6 +188,7 @@ def _keys(server: Server, seed: str) -> None:
     server.host.put("".join(f"{n};{digest}\n" for n, digest in enumerate(digests, 1)), _KEYS, 0o640, "root:mysql")
 
 
+@pytest.mark.suites("bullseye", "trixie")
 @pytest.mark.parametrize("prepared", [False, True], ids=["raw", "prepared"])
 def test_encrypted_tables(server: Server, prepared: bool) -> None:
     """Encrypted tables: restored with the key file; without it, or with a wrong one, the old data serves."""

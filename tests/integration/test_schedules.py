@@ -254,7 +254,7 @@ def test_two_at_once(server: Server) -> None:
     assert "a backup (process" in listed["scheduled_runs"][0]["error"]
 
 
-@pytest.mark.suites("trixie")
+@pytest.mark.suites("bookworm")
 def test_a_host_that_was_down(server: Server) -> None:
     """A persistent timer makes up for the run that was due meanwhile, when the server is up."""
     install(server, "nightly", on_calendar=soon(server, 6))
@@ -271,7 +271,7 @@ def test_a_host_that_was_down(server: Server) -> None:
     server.run("systemctl is-active --quiet mariabackup-nightly.timer")
 
 
-@pytest.mark.suites("trixie")
+@pytest.mark.suites("bookworm")
 def test_removal_ends_a_run(server: Server) -> None:
     """A schedule that is removed in the middle of its run leaves no backup and no trace; so does one that lost its parts."""
     server.run(["mkdir", "-p", METRICS])
