@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.harness.backups import BACKUP_KEYS, server_goes_on
+from tests.integration.harness.backups import BACKUP_KEYS, pasted, server_goes_on
 from tests.integration.harness.faults import (
     TOOL,
     clear_breakpoints,
@@ -369,7 +369,7 @@ def test_a_chain_by_hand_to_the_letter(server: Server) -> None:
     server.sql("DROP DATABASE ch_a")
     before = server.checksums(REPOSITORY)
     text = server.host.get(f"{taken['path']}/../RESTORE.txt")
-    script = "".join(line[4:] for line in text.splitlines(keepends=True) if line.startswith("    "))
+    script = pasted(text)
     done = server.run(["bash", "-c", script], check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert_same(state, server.snapshot(check=True))

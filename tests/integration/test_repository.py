@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.harness.backups import BACKUP_KEYS
+from tests.integration.harness.backups import BACKUP_KEYS, pasted
 from tests.integration.harness.faults import (
     TOOL,
     clear_breakpoints,
@@ -101,7 +101,7 @@ def test_by_hand_to_the_letter(server: Server) -> None:
     taken = _take(server)
     server.dataset("change")
     text = server.host.get(f"{taken['path']}/../RESTORE.txt")
-    script = "".join(line[4:] for line in text.splitlines(keepends=True) if line.startswith("    "))
+    script = pasted(text)
     done = server.run(["bash", "-c", script], check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     server.assert_seeded()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.harness.backups import BACKUP_KEYS
+from tests.integration.harness.backups import BACKUP_KEYS, pasted
 from tests.integration.harness.faults import (
     TOOL,
     clear_breakpoints,
@@ -127,7 +127,7 @@ def test_by_hand_to_the_letter(server: Server) -> None:
     taken = _take(server, compression="zstd", encryption_recipients=[_key(server)])
     server.dataset("change")
     text = server.host.get(f"{_unit(server, taken)}/RESTORE.txt").replace("/root/identity.txt", IDENTITY)
-    script = "".join(line[4:] for line in text.splitlines(keepends=True) if line.startswith("    "))
+    script = pasted(text)
     done = server.run(["bash", "-c", script], check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     server.assert_seeded()
@@ -166,7 +166,7 @@ def test_chain_of_streams(server: Server) -> None:
     assert_same(shots[3], server.snapshot())
     server.dataset("change")
     text = server.host.get(f"{_unit(server, taken[3])}/RESTORE.txt").replace("/root/identity.txt", IDENTITY)
-    script = "".join(line[4:] for line in text.splitlines(keepends=True) if line.startswith("    "))
+    script = pasted(text)
     done = server.run(["bash", "-c", script], check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert_same(shots[3], server.snapshot())

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import manifest_path, read_manifest
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import Proof, inspect_backup
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.remote_record import address_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.stored import verify as verify_stored
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
@@ -70,7 +71,7 @@ def _describe(proof: Proof) -> dict[str, Any] | None:
     kind = "incremental" if meta.incremental else "full"
     return {
         "id": manifest.id if manifest else meta.uuid,
-        "path": proof.path,
+        "path": address_of(proof.path),
         "type": manifest.type if manifest else kind,
         "base_id": manifest.base_id if manifest else None,
         "label": manifest.label if manifest else None,

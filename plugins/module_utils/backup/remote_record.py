@@ -28,6 +28,12 @@ def read_record(unit: str) -> RemoteRecord | None:
     return None if value is None else RemoteRecord(str(value["url"]), dict(value["files"]))
 
 
+def address_of(path: str) -> str:
+    """Return what to call the directory of a backup's files: where the backup lies in remote storage, or the path of one that lies here."""
+    record = read_record(os.path.dirname(path.rstrip("/")))
+    return path if record is None else record.url
+
+
 def write_record(unit: str, record: RemoteRecord) -> None:
     """Write it."""
     write_json(os.path.join(unit, NAME), {"url": record.url, "files": dict(record.files)})

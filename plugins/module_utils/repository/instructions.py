@@ -72,19 +72,24 @@ The last two stop here when an earlier attempt has left something: remove $DATAD
 When something is wrong: stop the server, move $DATADIR away, move $DATADIR.old back, start the server.
 
 Where the datadir is a mount point, or option files name innodb_data_home_dir, innodb_undo_directory,
-innodb_log_group_home_dir or aria_log_dir_path, stop the server before step 2, move the contents of all these directories
-away, and replace "cp" and both "mv" by: mariadb-backup --copy-back --target-dir=(the prepared copy).
+innodb_log_group_home_dir or aria_log_dir_path, stop the server before step 2, and move the contents of all these directories
+away. After the preparation, instead of the commands from "rm -f" to "restorecon":
+mariadb-backup --copy-back --target-dir="$DATADIR.new", and chown -R mysql:mysql all these directories.
 
 A server that writes binary logs numbers its transactions anew after this. If it has replicas, set them up anew too.
 """
+# In one line each: they are pasted with the spaces before them.
+_LIST_SUMS = 'import json,sys; [print(e["sha256"], "", n) for n, e in json.load(open(sys.argv[1])).items()]'
+_COMPARE_SIZES = (
+    "import json,os,sys; [sys.exit(n) for n, e in json.load(open(sys.argv[1])).items()"
+    ' if os.stat(n).st_size != e["size"]]'
+)
 _CHECK = """\
-    python3 -c 'import json,sys
-    for name, entry in json.load(open(sys.argv[1])).items(): print(entry["sha256"], "", name)' \\
+    python3 -c '{list_sums}' \\
       "$BACKUP/{file_list}" | (cd "$BACKUP/{data}" && sha256sum --check --quiet)"""
 _CHECK_CHAIN = """\
     for ID in $FULL $INCREMENTS; do
-      python3 -c 'import json,sys
-    for name, entry in json.load(open(sys.argv[1])).items(): print(entry["sha256"], "", name)' \\
+      python3 -c '{list_sums}' \\
         "$BACKUP/../$ID/{file_list}" | (cd "$BACKUP/../$ID/{data}" && sha256sum --check --quiet)
     done"""
 _COPY = '    cp -a --reflink=auto "$BACKUP/{data}" "$DATADIR.new"'
@@ -105,11 +110,9 @@ _APPLY = """
 _EXTRACT = """\
     rm -rf "{target}"; mkdir -m 700 "{target}"; set -o pipefail
     {reader} | mbstream -x -C "{target}"
-    (cd "{target}" && python3 -c 'import json,os,sys
-    for name, entry in json.load(open(sys.argv[1])).items(): assert os.stat(name).st_size == entry["size"], name' \\
+    (cd "{target}" && python3 -c '{compare_sizes}' \\
       "{unit}/{file_list}"); set +o pipefail"""
 _FETCH = """\
-    mkdir -p "$BACKUP"
     rclone copy {remote} "{unit}"
 """
 _IDENTITY = """\
@@ -166,7 +169,7 @@ def restore_text(manifest: Manifest, path: str, bases: Sequence[Manifest] = (), 
         return _partial_text(manifest, path)
     version = parse_version(manifest.server_version) if manifest.server_version else None
     names = [base.id for base in bases] + [manifest.id]
-    places = {"data": DATA, "file_list": FILE_LIST}
+    places = {"data": DATA, "file_list": FILE_LIST, "list_sums": _LIST_SUMS}
     and_prepare = ', and prepare the copy: its last line has to be "completed OK!"'
     if bases:
         and_prepare = (
@@ -208,7 +211,8 @@ def _check(manifest: Manifest, bases: Sequence[Manifest]) -> str:
 def _of_streams(text: str, links: Sequence[Manifest], remote: str | None) -> str:
     """Replace checking and copying files by what streams need."""
     units = {link.id: "$BACKUP" if len(links) == 1 else f"$BACKUP/../{link.id}" for link in links}
-    check = "".join(
+    check = '    mkdir -p "$BACKUP"\n' if remote else ""
+    check += "".join(
         _FETCH.format(remote=shlex.quote(f"{remote}/{link.id}"), unit=units[link.id]) for link in links if remote
     )
     place = []
@@ -218,14 +222,18 @@ def _of_streams(text: str, links: Sequence[Manifest], remote: str | None) -> str
             check += (
                 ""
                 if link.checksum == "none"
-                else _CHECK.replace("$BACKUP", unit).format(data=DATA, file_list=FILE_LIST) + "\n"
+                else _CHECK.replace("$BACKUP", unit).format(data=DATA, file_list=FILE_LIST, list_sums=_LIST_SUMS) + "\n"
             )
             place.append(f'    rm -rf "{target}"; cp -a --reflink=auto "{unit}/{DATA}" "{target}"')
         else:
             file = f"{unit}/{link.stream.file}"
             check += f'    echo "{link.stream.sha256}  {file}" | sha256sum --check\n' if link.stream.sha256 else ""
             reader = _reader(link, file)
-            place.append(_EXTRACT.format(target=target, reader=reader, unit=unit, file_list=FILE_LIST))
+            place.append(
+                _EXTRACT.format(
+                    target=target, reader=reader, unit=unit, file_list=FILE_LIST, compare_sizes=_COMPARE_SIZES
+                )
+            )
         if not link.prepared:
             increment = ' --incremental-dir="$DATADIR.increment"' if number else ""
             place.append(f'    mariadb-backup --prepare --target-dir="$DATADIR.new"{increment}')

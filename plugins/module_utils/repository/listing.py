@@ -48,6 +48,8 @@ def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
         "violations": _judge(sound, params, repository.place(instance), ctx),
         "scheduled_runs": outcomes.runs_of(ctx.state_dir, repository.place(), instance),
     }
+    if not entries and listed["instances"]:
+        ctx.warn(f"There is no backup of {instance}. Set instance to one of {', '.join(listed['instances'])}.")
     if not entries or not (params["backup_id"] or params["before"] or params["verify"]):
         return {
             "changed": False,
@@ -64,7 +66,10 @@ def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
         }
     entry = find(request, params, ctx)
     with reading(entry.data):
-        return {**_examine(entry, entries, problems, params, ctx), **listed}
+        found = _examine(entry, entries, problems, params, ctx)
+    for text in found["problems"]:
+        ctx.warn(f"{os.path.join(repository.place(instance), entry.id)}: {text}")
+    return {**found, **listed}
 
 
 def _examine(

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.remote_record import address_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import make_private_dirs
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
@@ -39,7 +40,9 @@ def record(
         "host": os.uname().nodename,
         "operation": operation,
         "run": journal["id"] if journal else None,
-        "source": journal["source"]["path"] if journal else params.get("target_dir") or params.get("repository"),
+        "source": address_of(journal["source"]["path"])
+        if journal
+        else params.get("target_dir") or params.get("repository"),
         "backup_id": journal["source"]["backup_id"] if journal else params.get("backup_id"),
         "datadir": datadir,
         "outcome": outcome,

@@ -20,6 +20,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof impor
     inspect_backup,
     preparing_marker,
 )
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.remote_record import address_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.stored import check_readable
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.carry_over import (
@@ -185,6 +186,7 @@ def _source(params: Mapping[str, Any], host: Host, write: bool) -> tuple[Source,
         largest_increment=max((one.size_bytes for one in proofs[1:]), default=0),
         stream=bool(streams),
         stream_problem=_stream_problem(params, streams),
+        address=address_of(path),
     )
     return source, tuple(sorted({name.split("/")[0] for one in proofs for name in one.inventory.files}))
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.remote_record import address_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import probe
@@ -26,7 +27,7 @@ def undecided_error(journal: Journal) -> MariabackupError:
     """Return the refusal that every call gets while a person has to decide between two sets."""
     previous = next(member["previous"] for member in journal["members"])
     return MariabackupError(
-        f"Restore {journal['id']} of {journal['source']['path']} was interrupted after the new data was in place, and the"
+        f"Restore {journal['id']} of {address_of(journal['source']['path'])} was interrupted after the new data was in place, and the"
         " server has been opened on it since, so it may have been written to.",
         "Decide with the module previous_datadir: state accepted keeps the new data,"
         f" state restored puts the old data ({previous}) back. Neither deletes anything.",
@@ -90,7 +91,7 @@ def difference(situation: Situation, plan: Plan) -> dict[str, str]:
     for directory, member in zip(situation.directories, plan.members):
         count = len(directory.entries)
         before.append(f"{directory.path}: {count} entries" if count else f"{directory.path}: empty")
-        after.append(f"{directory.path}: backup {source.backup_id} of {source.server_version} ({source.path})")
+        after.append(f"{directory.path}: backup {source.backup_id} of {source.server_version} ({source.shown})")
         if count:
             after.append(f"{member.previous}: {count} entries")
     return {"before": "\n".join(before) + "\n", "after": "\n".join(after) + "\n"}
@@ -127,7 +128,7 @@ def known_result(situation: Situation, plan: Plan, params: Mapping[str, Any]) ->
     kept = situation.has_data and params["existing_data"] == "keep"
     return {
         "backup_id": source.backup_id,
-        "source": source.path,
+        "source": source.shown,
         "method": staging.method_of(situation, params),
         "datadir": situation.datadir.path,
         "previous_datadir": plan.members[0].previous if kept else None,

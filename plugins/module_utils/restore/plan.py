@@ -83,7 +83,7 @@ def _refusals(situation: Situation, options: Mapping[str, Any]) -> Iterator[Refu
 def _about_source(situation: Situation, options: Mapping[str, Any]) -> Iterator[Refusal]:
     source = situation.source
     for problem in source.problems:
-        yield Refusal(f"The backup {source.path} cannot be restored: {problem}", "Restore another backup.")
+        yield Refusal(f"The backup {source.shown} cannot be restored: {problem}", "Restore another backup.")
     if options["manifest"] == "require" and not source.has_manifest:
         yield Refusal(
             f"The backup {source.path} has no manifest ({source.path}.manifest.json).",
@@ -252,7 +252,7 @@ def _about_topology(situation: Situation, options: Mapping[str, Any]) -> Iterato
 
 def _warnings(situation: Situation, options: Mapping[str, Any]) -> Iterator[str]:
     if not situation.source.has_manifest:
-        yield f"{situation.source.path} has no manifest: a file that was changed after the backup cannot be noticed."
+        yield f"{situation.source.shown} has no manifest: a file that was changed after the backup cannot be noticed."
     if situation.not_carried:
         yield f"Not carried over from the old datadir: {_names(situation.not_carried)}."
     if options["topology"] == "allow":
@@ -272,7 +272,7 @@ def _steps(situation: Situation, options: Mapping[str, Any], members: Sequence[M
     staging = members[0].staged
     first = options["existing_data"] == "delete_first" and situation.has_data
     if first:
-        yield _step("verify", "verify the whole backup", source.path)
+        yield _step("verify", "verify the whole backup", source.shown)
         yield from _stop_steps(situation)
         for member in members:
             yield _step("delete", "delete the old data", member.live)
@@ -289,7 +289,11 @@ def _steps(situation: Situation, options: Mapping[str, Any], members: Sequence[M
         if source.needs_prepare
         else []
     )
-    stage = _step("stage", f"{how} the backup{increments} ({size})", f"{source.full} -> {staging}")
+    stage = _step(
+        "stage",
+        f"{how} the backup{increments} ({size})",
+        f"{source.shown if source.stream else source.full} -> {staging}",
+    )
     # A backup that is to be consumed is prepared before it is moved.
     yield from [*prepare, stage] if how == "move" else [stage, *prepare]
     for member in members:

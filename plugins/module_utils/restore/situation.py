@@ -20,7 +20,8 @@ class Source:
     that the datadir's file system can share its blocks. Sizes are bytes; ``special_bytes`` are those that leave the
     datadir, by the directory they go to, ``file_sizes`` those of the files at the top. ``innodb`` is ``backup-my.cnf``.
     ``chain`` are the directories from the full backup on to ``path``: that one alone where it is a full backup. The sizes
-    of its increments are ``increment_bytes``, and each is copied in its turn, the largest one ``largest_increment``.
+    of its increments are ``increment_bytes``, and each is copied in its turn, the largest one ``largest_increment``. ``address`` is
+    what the user calls the place: ``path`` is that of the mirror where the backup lies in remote storage.
     """
 
     path: str
@@ -51,6 +52,12 @@ class Source:
     largest_increment: int = 0
     stream: bool = False
     stream_problem: tuple[str, str] | None = None
+    address: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The place in words for the user."""
+        return self.address or self.path
 
     @property
     def full(self) -> str:

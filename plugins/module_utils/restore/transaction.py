@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.remote_record import address_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError, foreseen
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive
@@ -129,7 +130,7 @@ class Restore:
             return self.begin(None)
         if os.path.realpath(self.params["target_dir"]) != earlier["source"]["path"]:
             raise MariabackupError(
-                f"A restore of {earlier['source']['path']} ({earlier['id']}) is unfinished, in its phase {earlier['phase']}.",
+                f"A restore of {address_of(earlier['source']['path'])} ({earlier['id']}) is unfinished, in its phase {earlier['phase']}.",
                 "Run that restore again to finish it, or put the old data back with previous_datadir, state: restored.",
             )
         self.journal = earlier

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.remote_record import address_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.selection import quote_table
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError, foreseen
@@ -56,7 +57,7 @@ def check(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
     return {
         "changed": True,
         "backup_id": plan.backup_id,
-        "source": plan.source,
+        "source": address_of(plan.source),
         "server_version": plan.facts.version,
         "tables": [
             {
@@ -286,7 +287,7 @@ def _give_up(journal: Journal, error: BaseException, params: Mapping[str, Any], 
 def _outline(journal: Journal) -> dict[str, Any]:
     return {
         "backup_id": journal.backup_id,
-        "source": journal.source,
+        "source": address_of(journal.source),
         "tables": [
             {
                 "name": quote_table(entry.table),
