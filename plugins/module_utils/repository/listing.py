@@ -42,7 +42,7 @@ def run(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
     entries = list(repository.entries(instance))
     problems = problems_of(entries)
     sound = [entry for entry in entries if entry.id not in problems]
-    listed = {
+    listed: dict[str, Any] = {
         "backups": _list(entries, problems, repository.place(instance), wanted),
         "instances": repository.instances(),
         "violations": _judge(sound, params, repository.place(instance), ctx),
