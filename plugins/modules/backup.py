@@ -24,6 +24,8 @@ description:
     is replaced; nothing is ever based on the backup of another one.
   - It can be cancelled at any time, with C(SIGTERM) to the job, or C(systemctl stop) of its unit. The server goes on, and nothing of
     the backup is left; after C(SIGKILL) the next backup into the same place removes what is.
+  - A backup with InnoDB tables that have a C(DATA DIRECTORY) outside of the datadir is taken with a warning which names them,
+    because M(dba.mariabackup.restore) refuses it.
   - The server goes on whatever happens to the backup. The work is a job of the host. Under systemd it goes on when the
     connection is lost, and the same task again waits for it.
 extends_documentation_fragment:

@@ -121,6 +121,18 @@ class Proof:
         return self.inventory.isl_files
 
     @property
+    def restore_refusal(self) -> str | None:
+        """Why no restore will take this backup although it is whole, for a warning while there is time; None: one will."""
+        if not self.isl_files:
+            return None
+        tables = sorted(name[: -len(".isl")] for name in self.isl_files)
+        shown = ", ".join(tables[:_SHOWN]) + (f" and {len(tables) - _SHOWN} more" if len(tables) > _SHOWN else "")
+        return (
+            f"It holds tables with a DATA DIRECTORY of their own, outside of the datadir: {shown}. The module restore refuses"
+            " this backup, because their place may hold other data by then."
+        )
+
+    @property
     def encryption_plugin(self) -> str | None:
         """``file_key_management`` and the like, as the backup's ``backup-my.cnf`` names it."""
         if self.metadata is None:
@@ -217,6 +229,8 @@ def inspect_backup(
         ) from error
     if not partial_ok and (selected or (proof.metadata is not None and proof.metadata.partial)):
         proof.problems.append(Problem(PARTIAL_PROBLEM))
+    if proof.restore_refusal:
+        proof.warnings.append(proof.restore_refusal)
     return proof
 
 

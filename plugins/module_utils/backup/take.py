@@ -182,6 +182,8 @@ def _take(
                 require_chosen(planned.chosen, proof)
             if meta.server is not None:
                 check_tool_for_backup(planned.tool.version, meta.server)
+            if proof.restore_refusal:
+                ctx.warn(proof.restore_refusal)
             entries = _entries(proof, hasher, checksum, ctx)
     finally:
         if hasher is not None:

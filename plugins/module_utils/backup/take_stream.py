@@ -141,6 +141,8 @@ def take_stream(
         meta = proof.require(_AGAIN)
         if meta.server is not None:
             check_tool_for_backup(planned.tool.version, meta.server)
+        if proof.restore_refusal:
+            ctx.warn(proof.restore_refusal)
     with ctx.phase("commit"):
         check_history(planned, manifest, timeline_of)
         ctx.point("backup-proven")

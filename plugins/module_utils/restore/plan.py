@@ -94,8 +94,9 @@ def _about_source(situation: Situation, options: Mapping[str, Any]) -> Iterator[
             "The backup holds tables with a DATA DIRECTORY of their own, outside of the datadir: "
             + _names(source.isl_files)
             + ".",
-            "Restore it by hand onto a host where these directories are free, or move the tables into the datadir"
-            " (ALTER TABLE ... without DATA DIRECTORY) and take a new backup.",
+            "Restore it by hand onto a host where these directories are free, or move the tables into the datadir and take a"
+            " new backup. ALTER TABLE leaves them where they are: copy each into a new one (CREATE TABLE ... LIKE, INSERT ..."
+            " SELECT) and rename that, or give a partitioned one its partitions anew.",
         )
     if source.needs_prepare and source.tool_problem:
         yield Refusal(

@@ -107,6 +107,11 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = (
         "Run the task as root, or as a user who may read the datadir and write the target.",
     ),
     (
+        re.compile(r"failed to execute query BACKUP LOCK .*error in your SQL syntax"),
+        "The tool cannot lock a table, because it does not double the backquote in its name: {0}",
+        "Rename the table or its schema, or convert it (ALTER TABLE ... ENGINE=InnoDB): InnoDB tables need no such lock.",
+    ),
+    (
         re.compile(r"innodb_log_archive"),
         "The server archives its redo log, which mariadb-backup does not support: {0}",
         "Set innodb_log_archive=OFF.",

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.left_out import left_out, require_all
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.left_out import (
+    left_out,
+    left_out_links,
+    require_all,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 
 SERVER = ["shop/t.ibd"]
@@ -44,6 +48,14 @@ def test_tables_that_were_renamed_meanwhile() -> None:
     assert left_out(two, {"shop/t.frm", "shop/u.frm", "shop/old.ren"}, (), unknown=1) == two
 
 
+def test_linked_files() -> None:
+    links = ["shop/a.MAD", "shop/a.MAI", "shop/p#P#p0.MAD"]
+    assert left_out_links(links, {"shop/a.frm", "shop/a.MAD", "shop/a.MAI", "shop/p.frm"}) == ["shop/p#P#p0.MAD"]
+    assert left_out_links(links, {"shop/a.frm", "shop/a.MAI"}) == ["shop/a.MAD"]
+    # Dropped meanwhile, or not chosen.
+    assert left_out_links(links, set()) == []
+
+
 def test_what_lies_on_the_disk(tmp_path: Path) -> None:
     datadir, backup = tmp_path / "mysql", tmp_path / "backup"
     for top in (datadir / "shop", datadir / "#rocksdb", backup / "shop"):
@@ -57,3 +69,9 @@ def test_what_lies_on_the_disk(tmp_path: Path) -> None:
     with pytest.raises(MariabackupError, match=r"left out.*shop/t\.ibd") as caught:
         require_all(str(datadir), names - {"shop/t.ibd"}, str(backup))
     assert caught.value.details == {"entries": ["shop/t.ibd"]}
+    (datadir / "shop" / "a.MAD").symlink_to("/srv/a.MAD")
+    (datadir / "shop" / "b.MAD").touch()
+    require_all(str(datadir), {*names, "shop/a.frm", "shop/a.MAD", "shop/b.frm"}, str(backup))
+    with pytest.raises(MariabackupError, match=r"DATA DIRECTORY.*shop/a\.MAD\.") as caught:
+        require_all(str(datadir), {*names, "shop/a.frm", "shop/b.frm"}, str(backup))
+    assert caught.value.details == {"entries": ["shop/a.MAD"]}

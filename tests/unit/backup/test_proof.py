@@ -250,7 +250,16 @@ def test_links_are_refused(builder) -> None:
 
 def test_isl_files_are_told(builder) -> None:
     path = builder(d__isl=b"/data/shop/d.ibd\n")
-    assert inspect_backup(str(path)).isl_files == {"shop/d.isl": "/data/shop/d.ibd"}
+    proof = inspect_backup(str(path))
+    assert proof.ok
+    assert proof.isl_files == {"shop/d.isl": "/data/shop/d.ibd"}
+    assert proof.restore_refusal is not None
+    assert "shop/d." in proof.restore_refusal
+    assert proof.restore_refusal in proof.warnings
+
+
+def test_a_restore_of_an_ordinary_backup_is_not_refused(builder) -> None:
+    assert inspect_backup(str(builder())).restore_refusal is None
 
 
 def test_manifest_agrees(builder) -> None:

@@ -74,6 +74,22 @@ def test_a_server_that_writes_faster_than_its_log_is_copied() -> None:
     assert "innodb_log_file_size" in finding.action
 
 
+def test_a_table_that_cannot_be_locked() -> None:
+    finding = explain(
+        read_log(
+            [
+                "[00] FATAL ERROR: 2026-11-25 14:30:25 failed to execute query BACKUP LOCK `shop`.`ar`ia`: You have an error in"
+                " your SQL syntax; check the manual that corresponds to your MariaDB server version for the right syntax to use"
+                " near 'ia`' at line 1"
+            ]
+        ),
+        "backup",
+    )
+    assert "backquote in its name" in finding.cause
+    assert "`shop`.`ar`ia`" in finding.cause
+    assert "ENGINE=InnoDB" in finding.action
+
+
 @pytest.mark.parametrize("version", ["10.11", "11.8"])
 def test_missing_redo_log(version: str) -> None:
     assert "has no redo log" in explain(report(version, "prepare_no_redo"), "prepare").cause
