@@ -44,6 +44,9 @@ CELLS = [
     *params(["plain", "separate", "mount"], [OLD, EMPTY], POINTS, "trixie"),
     *params(["plain"], [OLD], ONCE, "bookworm"),
     *params(["plain"], [OLD], ONCE, "bullseye"),
+    # A swap of several steps, under the persistent hold and the boot-time unit of an older systemd.
+    *params(["separate", "mount"], [OLD], ["step-half"], "bookworm"),
+    *params(["separate", "mount"], [OLD], ["step-half"], "bullseye"),
 ]
 
 

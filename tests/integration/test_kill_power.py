@@ -69,6 +69,25 @@ def test_power_cut_at_every_step(
     record_property("cells", done)
 
 
+@pytest.mark.parametrize(
+    ("suite", "layout"),
+    [
+        pytest.param(suite, layout, marks=pytest.mark.xdist_group(f"kill-power-{suite}"))
+        for suite in ("bullseye", "bookworm")
+        for layout in ("separate", "mount")
+    ],
+)
+def test_power_cut_in_the_middle_of_a_swap(lend: Lend, suite: str, layout: str) -> None:
+    """The power goes half way through, and an older systemd boots: the old set is repaired before the server starts."""
+    with lend(suite, LAYOUTS[layout], DISK) as bench:
+        ready(bench, OLD)
+        steps = cut_at(bench, "step-half")
+        assert len(steps) > 1
+        assert bench.served() == OLD
+        bench.assert_no_hold()
+        bench.restore()
+
+
 @pytest.mark.xdist_group("kill-power-plain-old-0")
 def test_power_cut_then_a_commit_that_fails(lend: Lend) -> None:
     """The power goes in the commit, the server is open at boot, and the commit fails then: what was written stays."""
