@@ -50,15 +50,34 @@ def _sets(server: Server) -> list[str]:
     return found.stdout.split()
 
 
+def _owners(server: Server) -> str:
+    """Return owner and mode of each directory of the set; fail if anything in them is not the server's."""
+    places = " ".join([server.datadir, *server.layout.elsewhere])
+    # The check for an upgrade alters tables meanwhile, and find takes what it cannot look at any more for another user's.
+    others = (
+        f"find {places} -mindepth 1 -ignore_readdir_race -not -user mysql -not -name lost+found -not -path '*/.mariabackup*' "
+        "-not -name 'debian-*.flag' -not -name '*_upgrade_info' -not -name '#sql*'"
+    )
+    assert server.out(others) == ""
+    return server.out(f"stat -L -c '%n %U:%G %a' {places}")
+
+
 @pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "plain"])
 def test_layouts(take: Callable[..., Server], layout: str) -> None:
-    """Separate InnoDB, Aria and binary log directories, a mount point, a symbolic link, an instance: kept, then put back."""
+    """Separate InnoDB, Aria and binary log directories, a mount point, a symbolic link, an instance: kept, then put back.
+
+    Each directory gets the owner and the mode of the one that it replaces.
+    """
     server = take("trixie", layout=LAYOUTS[layout])
+    for place, mode in zip(server.layout.elsewhere, ("0700", "0711", "0750", "0755", "2750")):
+        server.run(f"chgrp adm {place} && chmod {mode} {place}")
+    owners = _owners(server)
     _backup(server)
     server.dataset("change")
     changed = server.snapshot()
     kept = server.succeed("restore", target_dir=TARGET, existing_data="keep", **_arguments(server))
     server.assert_seeded()
+    assert _owners(server) == owners
     assert kept["previous_datadir"], show(kept)
     assert server.sql("SELECT @@read_only") == "0"
     service = _arguments(server)
@@ -69,7 +88,34 @@ def test_layouts(take: Callable[..., Server], layout: str) -> None:
     assert not _sets(server)
     server.succeed("restore", target_dir=TARGET, existing_data="delete", **_arguments(server))
     server.assert_seeded()
+    assert _owners(server) == owners
     assert not _sets(server)
+
+
+@pytest.mark.suites("trixie")
+@pytest.mark.layout("separate")
+def test_stale_redo_logs_never_survive(server: Server) -> None:
+    """Old ib_logfile* in the datadir or in the log directory: they leave with the old data; alone, they are data as well."""
+    _backup(server)
+    stale = "/var/lib/mysql/ib_logfile0 /var/lib/mysql/ib_logfile1 /var/lib/mysql/ib_logfile101"
+    stale += " /var/lib/mysql-redo/ib_logfile1 /var/lib/mysql-redo/ib_logfile101"
+    find = f"find {server.datadir} {' '.join(server.layout.elsewhere)} -name 'ib_logfile*'"
+    assert server.out(find) == "/var/lib/mysql-redo/ib_logfile0"
+    server.stop_server()
+    server.run(f"for f in {stale}; do echo stale > $f; done; chown mysql:mysql {stale}")
+    server.succeed("restore", target_dir=TARGET, existing_data="delete")
+    assert server.out(find) == "/var/lib/mysql-redo/ib_logfile0"
+    server.assert_seeded()
+    server.stop_server()
+    for place in (server.datadir, *server.layout.elsewhere):
+        server.run(f"find {place} -mindepth 1 -delete")
+    server.run("cd /var/lib/mysql-redo && touch ib_logfile0 ib_logfile1 && chown mysql:mysql *")
+    before = server.listing(server.datadir, *server.layout.elsewhere)
+    server.fail("restore", "redo directory", "/var/lib/mysql-redo", "ib_logfile0, ib_logfile1", target_dir=TARGET)
+    assert server.listing(server.datadir, *server.layout.elsewhere) == before
+    server.succeed("restore", target_dir=TARGET, existing_data="delete")
+    assert server.out(find) == "/var/lib/mysql-redo/ib_logfile0"
+    server.assert_seeded()
 
 
 @pytest.mark.suites("trixie")
@@ -119,16 +165,10 @@ def test_result_has_every_key_of_the_contract(server: Server) -> None:
 
 def test_ownership_and_modes_are_those_of_the_previous_datadir(server: Server) -> None:
     """Fix ownership: before the swap, recursively, from the previous datadir."""
-    before = server.out("stat -c '%U:%G %a' /var/lib/mysql")
+    before = _owners(server)
     _backup(server)
     server.succeed("restore", target_dir=TARGET, existing_data="delete")
-    assert server.out("stat -c '%U:%G %a' /var/lib/mysql") == before
-    others = (
-        "find /var/lib/mysql -ignore_readdir_race -not -user mysql "
-        "-not -name 'debian-*.flag' -not -name '*_upgrade_info' -not -name '#sql*'"
-    )
-    # The check for an upgrade alters tables meanwhile, and find takes what it cannot look at any more for another user's.
-    assert server.out(others) == ""
+    assert _owners(server) == before
 
 
 @pytest.mark.suites("trixie")
