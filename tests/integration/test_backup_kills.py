@@ -17,6 +17,7 @@ from tests.integration.harness.faults import (
     backup_half_way,
     frozen,
     kill_runner,
+    lose_connection,
     power_cut,
     runners,
     wait_program,
@@ -142,10 +143,7 @@ def test_lost_ssh_connection_does_not_stop_the_job(server: Server, playbooks: Ca
     process = ansible.start(play)
     pid = wait_program(server, TOOL)
     with frozen(server, pid):
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        server.run("pkill -KILL -f '^sshd(-session)?: root'; systemctl stop 'ssh@*.service'; true")
-        wait_for(lambda: "ansible" not in server.out("ps -eo args"), "no process of the connection is left")
+        lose_connection(server, process)
     wait_for(lambda: server.exists(f"{TARGET}.manifest.json") and not server.job_pids(), "the backup ends", 60)
     server.succeed("restore", target_dir=TARGET, existing_data="delete", manifest="require")
     server.assert_seeded()

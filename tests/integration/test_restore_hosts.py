@@ -10,10 +10,17 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.harness.faults import clear_breakpoints, proceed, set_breakpoint, wait_stopped
+from tests.integration.harness.faults import (
+    clear_breakpoints,
+    lose_connection,
+    proceed,
+    set_breakpoint,
+    wait_stopped,
+)
 from tests.integration.harness.modules import Running
+from tests.integration.harness.playbooks import Playbooks
 from tests.integration.harness.restores import TARGET, by_hand, good_restore, refused, refused_early, state, untouched
-from tests.integration.harness.server import Server, assert_same, show, wait_for
+from tests.integration.harness.server import STATE_DIR, Server, assert_same, show, wait_for
 
 
 def stopped_at(server: Server, point: str) -> Running:
@@ -83,6 +90,26 @@ def test_client_that_hammers_the_socket_sees_the_old_data_then_the_new(server: S
     assert state(server) == before
     server.sql("DROP TABLE dba_empty.generation")
     server.assert_seeded()
+
+
+@pytest.mark.suites("bullseye", "trixie")
+def test_lost_ssh_connection_does_not_stop_the_restore(server: Server, playbooks: Callable[[], Playbooks]) -> None:
+    """The connection is lost while the server is stopped, all processes of it are killed: the restore goes on to its end."""
+    server.succeed("backup", target_dir=TARGET)
+    server.dataset("change")
+    set_breakpoint(server, "stop-after")
+    tasks = [{"dba.mariabackup.restore": {"target_dir": TARGET, "existing_data": "delete"}}]
+    process = playbooks().start([{"hosts": server.name, "gather_facts": False, "tasks": tasks}])
+    wait_stopped(server)
+    assert not server.server_runs()
+    lose_connection(server, process)
+    clear_breakpoints(server)
+    proceed(server)
+    wait_for(lambda: not server.job_pids(), "the restore ends", 60)
+    server.assert_seeded()
+    assert server.sql("SELECT @@global.read_only") == "0"
+    audit = json.loads(server.host.get(f"{STATE_DIR}/audit.log").splitlines()[-1])
+    assert audit["outcome"] == "restored"
 
 
 @pytest.mark.suites("trixie")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -111,6 +112,14 @@ def wait_command(server: Server, *words: str, timeout: float = 60) -> int:
 def kill_program(server: Server, names: Sequence[str] = TOOL) -> None:
     """Wait until a job runs one of these programs and kill it at once."""
     os.kill(wait_program(server, names), signal.SIGKILL)
+
+
+def lose_connection(server: Server, process: subprocess.Popen[str]) -> None:
+    """Kill ansible-playbook and the host's ssh sessions, with all that these have started."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    server.run("pkill -KILL -f '^sshd(-session)?: root'; systemctl stop 'ssh@*.service'; true")
+    wait_for(lambda: "ansible" not in server.out("ps -eo args"), "no process of the connection is left")
 
 
 @contextlib.contextmanager
