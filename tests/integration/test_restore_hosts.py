@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -19,7 +20,16 @@ from tests.integration.harness.faults import (
 )
 from tests.integration.harness.modules import Running
 from tests.integration.harness.playbooks import Playbooks
-from tests.integration.harness.restores import TARGET, by_hand, good_restore, refused, refused_early, state, untouched
+from tests.integration.harness.restores import (
+    TARGET,
+    by_hand,
+    copy_of,
+    good_restore,
+    refused,
+    refused_early,
+    state,
+    untouched,
+)
 from tests.integration.harness.server import STATE_DIR, Server, assert_same, show, wait_for
 
 
@@ -213,6 +223,10 @@ def test_encrypted_tables_without_the_key_file(server: Server) -> None:
 
 # Starts that fail
 
+_SUM = "SELECT COUNT(*) > 0 FROM dba_innodb.rf_dynamic WHERE LENGTH(CONCAT_WS('', v)) >= 0"
+# Page 3 is the root of the clustered index.
+_DAMAGE = "printf damaged | dd of={} bs=1 seek=$((3 * 16384 + 200)) conv=notrunc status=none"
+
 
 def test_new_data_on_which_the_server_aborts(server: Server) -> None:
     """The server does not start on the new data, whose accounts are missing: swapped back, with the server's own words."""
@@ -224,6 +238,40 @@ def test_new_data_on_which_the_server_aborts(server: Server) -> None:
         assert result["rolled_back"] is True
         assert "privilege" in show(result), "the server's own words are missing"
     good_restore(server, target_dir="/srv/backup/good")
+
+
+@pytest.mark.suites("bullseye", "trixie")
+def test_new_data_that_the_health_check_refuses(server: Server) -> None:
+    """Pages that are damaged, of a table that the server reads as it starts and of another; a schema that is not there."""
+    # An empty directory that is no schema gets into a backup as one, and is no reason to refuse the data.
+    server.run("install -d -o mysql -g mysql /var/lib/mysql/my-old.d")
+    by_hand(server)
+    server.run(f"mariadb-backup --prepare --target-dir={TARGET} && rmdir /var/lib/mysql/my-old.d")
+    server.dataset("change")
+    # The directory of this schema is in a code that only the server can read.
+    directory = server.out("cd /var/lib/mysql && ls -d dba_@*ml*ut").strip()
+    assert "@" in re.sub("@[0-9a-f]{4}", "", directory)
+    with untouched(server, same_process=False):
+        for table, options, text in (
+            ("mysql/gtid_slave_pos", {}, "fatal message"),
+            ("dba_innodb/rf_dynamic", {"verify_queries": [{"query": _SUM, "expect": "1"}]}, "rf_dynamic"),
+        ):
+            damaged = copy_of(server, "damaged")
+            server.run(_DAMAGE.format(f"{damaged}/{table}.ibd"))
+            result = refused(
+                server, "swapped back", text, phase="health", target_dir=damaged, failed_data="delete", **options
+            )
+            assert result["rolled_back"] is True, show(result)
+        running = stopped_at(server, "health-before")
+        server.run(f"rm -rf /var/lib/mysql/{directory}")
+        proceed(server)
+        result = running.result()
+        assert result["failed_phase"] == "health", show(result)
+        assert f"lacks the schemas {directory}" in result["msg"], show(result)
+        assert result["rolled_back"] is True, show(result)
+    server.succeed("restore", target_dir=TARGET, existing_data="delete")
+    server.run("rm -r /var/lib/mysql/my-old.d")
+    server.assert_seeded()
 
 
 def test_crash_between_start_and_health_check(server: Server) -> None:

@@ -123,14 +123,9 @@ class Proof:
     @property
     def restore_refusal(self) -> str | None:
         """Why no restore will take this backup although it is whole, for a warning while there is time; None: one will."""
-        if not self.isl_files:
-            return None
-        tables = sorted(name[: -len(".isl")] for name in self.isl_files)
-        shown = ", ".join(tables[:_SHOWN]) + (f" and {len(tables) - _SHOWN} more" if len(tables) > _SHOWN else "")
-        return (
-            f"It holds tables with a DATA DIRECTORY of their own, outside of the datadir: {shown}. The module restore refuses"
-            " this backup, because their place may hold other data by then."
-        )
+        shown = ", ".join(sorted(self.isl_files)[:_SHOWN]) + (", ..." if len(self.isl_files) > _SHOWN else ".")
+        text = f"Tables with a DATA DIRECTORY outside of the datadir, because of which a restore refuses this backup: {shown}"
+        return text if self.isl_files else None
 
     @property
     def encryption_plugin(self) -> str | None:

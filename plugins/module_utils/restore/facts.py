@@ -357,8 +357,7 @@ def summary(situation: Situation) -> dict[str, Any]:
         "group": situation.service.group,
         "gtids": [*situation.server.gtids, *([situation.source.gtid] if situation.source.gtid else [])],
         "backup_gtid": situation.source.gtid,
-        # A name in the short code of some alphabets can only be decoded by a server.
-        "schemas": [name for name in situation.source.schemas if "@" not in name],
+        "schemas": list(situation.source.schemas),
         "needs_prepare": situation.source.needs_prepare,
         "encrypted": situation.source.encryption_plugin is not None,
         "upgrade": situation.source.series < situation.server.series,

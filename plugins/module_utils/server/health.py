@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,10 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.server import erro
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.base import Service
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.greeting import Greeting, server_greeting
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.login import Login, connect_any, query
+from ansible_collections.dba.mariabackup.plugins.module_utils.server.names import file_names
+
+# Before the name of a directory that is not written in the server's code: somebody else made it in the datadir.
+_UNCODED = "#mysql50#"
 
 
 @dataclass
@@ -64,7 +68,8 @@ def check_health(
         datadir_identity: device and inode of the directory that was put in place.
         logins: in their order, see `login.logins_after_restore`.
         mode: ``normal``; ``strict``, where a refused login is a failure; ``none``, where nothing is.
-        manifest_schemas: schemas of the backup; without a login they are not looked for.
+        manifest_schemas: schemas of the backup, as `decode_name` gives them: some by the names of their directories. Without
+            a login they are not looked for.
         expect_schemas: schemas that must be there; they need the login.
         verify_queries: each with ``query`` and ``expect`` (see `matches`); they need the login.
         encrypted: the data is encrypted, so every table is opened once: a server starts with a wrong key as well.
@@ -229,9 +234,8 @@ def _check_schemas(health: Health, manifest: Sequence[str], expected: Sequence[s
         return
     rows = query(health.connection, "SELECT SCHEMA_NAME AS name FROM information_schema.SCHEMATA")
     present = {str(row["name"]) for row in rows}
-    folded = {name.lower() for name in present}
     missing = [name for name in expected if name not in present]
-    missing += [name for name in manifest if name.lower() not in folded and name not in missing]
+    missing += [name for name in _unseen(health.connection, manifest, present) if name not in missing]
     if missing and not expected and not _sees_all_schemas(health.connection):
         health.add("schemas", f"{health.login} may not see all schemas; not seen: {', '.join(missing)}")
         return
@@ -241,6 +245,17 @@ def _check_schemas(health: Health, manifest: Sequence[str], expected: Sequence[s
             "Check that this is the right backup, and that it is not a partial one.",
         )
     health.add("schemas", f"all {len(set(manifest) | set(expected))} are there")
+
+
+def _unseen(connection: Any, manifest: Sequence[str], present: Collection[str]) -> list[str]:
+    """Return which schemas of a manifest are not there, whatever the server does to upper and lower case."""
+    folded = {name[len(_UNCODED) :] if name.startswith(_UNCODED) else name for name in map(str.lower, present)}
+    unseen = [name for name in manifest if name.lower() not in folded]
+    if any("@" in name for name in unseen):
+        # The short code of some alphabets is the server's secret, so it writes the names of its own schemas in it.
+        folded = {name.lower() for name in file_names(connection, present).values()}
+        unseen = [name for name in unseen if name.lower() not in folded]
+    return unseen
 
 
 def _sees_all_schemas(connection: Any) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.server import (
     client_options,
     error_log,
@@ -181,3 +182,41 @@ def test_versions() -> None:
     assert facts.version_tuple("") == (0, 0, 0)
     assert open_up.upgrade_needed((10, 11, 19), (11, 8, 6))
     assert not open_up.upgrade_needed((11, 8, 2), (11, 8, 6))
+
+
+class _Server:
+    """Answers the two queries of the check, with names of files for the schemas that it has."""
+
+    def __init__(self, **schemas: str) -> None:
+        self.schemas = schemas
+
+    def query(self, _connection: Any, sql: str) -> list[dict[str, Any]]:
+        if "SCHEMATA" in sql:
+            return [{"name": name} for name in self.schemas]
+        return [{"grant": "GRANT ALL PRIVILEGES ON *.* TO root@localhost"}]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "missing"),
+    [
+        (["shop", "Größe"], ""),
+        # Directories whose names only a server can read.
+        (["shop", "Gr@1o@1ve"], ""),
+        (["shop", "@0pt@0p"], "@0pt@0p"),
+        (["SHOP", "it@home"], ""),
+        # An empty directory that an administrator has made: the tool puts it into the backup.
+        (["shop", "my-old.d"], ""),
+        (["shop", "gone"], "gone"),
+    ],
+)
+def test_schemas_of_the_manifest(monkeypatch: pytest.MonkeyPatch, manifest: list[str], missing: str) -> None:
+    server = _Server(**{"shop": "shop", "Größe": "Gr@1o@1ve", "it@home": "it@0040home"}, **{"#mysql50#my-old.d": ""})
+    monkeypatch.setattr(health, "query", server.query)
+    monkeypatch.setattr(health, "file_names", lambda _connection, names: {name: server.schemas[name] for name in names})
+    found = health.Health("ok", connection=object())
+    if missing:
+        with pytest.raises(MariabackupError, match=f"lacks the schemas {missing};"):
+            health._check_schemas(found, manifest, [])
+    else:
+        health._check_schemas(found, manifest, [])
+        assert found.checks == [{"check": "schemas", "detail": "all 2 are there"}]
