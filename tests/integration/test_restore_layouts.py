@@ -353,6 +353,29 @@ def test_start_false_leaves_the_server_stopped_and_released(server: Server) -> N
 
 
 @pytest.mark.suites("trixie")
+def test_service_manager_none_leaves_stopping_and_starting_to_the_caller(server: Server) -> None:
+    """service_manager: none: refused while a server uses the directories, and without start: false; else the data is in place."""
+    _backup(server)
+    server.dataset("change")
+    options = {"target_dir": TARGET, "existing_data": "delete", "service_manager": "none"}
+    pid = server.server_pid()
+    for check in (True, False):
+        result = server.run_module("restore", check=check, start=False, **options)
+        assert result.get("failed_phase") == "plan", show(result)
+        assert "use the server's directories" in result["msg"], show(result)
+        assert str(pid) in result["msg"], show(result)
+    assert server.server_pid() == pid
+    server.stop_server()
+    server.fail("restore", "start: false", **options)
+    result = server.succeed("restore", start=False, **options)
+    assert result["health"] == "not_started"
+    assert not server.server_runs()
+    server.start_server()
+    assert server.sql("SELECT @@read_only") == "0"
+    server.assert_seeded()
+
+
+@pytest.mark.suites("trixie")
 def test_run_id_does_a_restore_once(server: Server) -> None:
     """run_id: a restore that was committed under that name is not done again; its result is returned."""
     _backup(server)
