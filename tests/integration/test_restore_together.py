@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.integration.harness.faults import (
@@ -20,17 +22,38 @@ from tests.integration.harness.restores import TARGET, good_restore, refused, un
 from tests.integration.harness.server import Server, show
 
 
+def _priority(text: str) -> tuple[int, int]:
+    """Return nice and oom_score_adj of a process, from the text of ``stat`` and ``oom_score_adj`` below its /proc."""
+    fields = text.rpartition(")")[2].split()
+    return int(fields[16]), int(fields[-1])
+
+
+def _server_priority(server: Server) -> tuple[int, int]:
+    place = f"/proc/{server.server_pid()}"
+    return _priority(server.out(["cat", f"{place}/stat", f"{place}/oom_score_adj"]))
+
+
 @pytest.mark.suites("trixie")
 @pytest.mark.parametrize("point", ["stage-after", "swap-before", "health-after"])
 def test_two_restores_at_once(server: Server, point: str) -> None:
-    """The second restore is refused and names the first, in check mode too; the first goes through."""
+    """The second restore is refused and names the first, in check mode too; the first goes through.
+
+    It stages behind the live server, with a lower priority, and goes on with its usual one: so does a server that it starts.
+    """
+    usual = _server_priority(server)
+    assert usual[0] == 0
     server.succeed("backup", target_dir=TARGET, prepare=True)
     server.run(f"cp -a {TARGET} /srv/backup/other")
     server.dataset("change")
     set_breakpoint(server, point)
     first = server.start_module("restore", target_dir=TARGET, existing_data="delete")
-    wait_stopped(server, first)
+    runner = wait_stopped(server, first)
     clear_breakpoints(server)
+    place = Path(f"/proc/{runner}")
+    found = _priority(
+        (place / "stat").read_text(encoding="utf-8") + (place / "oom_score_adj").read_text(encoding="ascii")
+    )
+    assert found == ((10, 500) if point == "stage-after" else usual)
     other = {"target_dir": "/srv/backup/other", "existing_data": "delete"}
     for check in (False, True):
         result = server.fail("restore", "is working on it", "a restore (process", check=check, **other)
@@ -40,6 +63,7 @@ def test_two_restores_at_once(server: Server, point: str) -> None:
     assert not server.exists("/srv/backup/third")
     proceed(server)
     assert not first.result().get("failed"), show(first.result())
+    assert _server_priority(server) == usual
     server.assert_seeded()
     server.succeed("restore", **other)
     server.assert_seeded()
