@@ -113,8 +113,10 @@ options:
     description:
       - How GTIDs go on when the server writes binary logs.
       - V(new_history) continues above every number that the old data or the backup used. No GTID is
-        issued twice, and a replica of the old history stops instead of resuming on diverged data.
-      - V(backup) continues at the backup's GTID, which replaying binary logs needs.
+        issued twice, and a replica of the old history stops instead of resuming on diverged data. Where the host's own GTIDs do
+        not reach the backup's, as on an empty or a new host, nobody knows how far the old history went. The new one then begins
+        1000000000 above what is known.
+      - V(backup) continues at the backup's GTID, which replaying binary logs and a new replica need.
       - V(leave) leaves it to the server, which starts at 1.
     type: str
     default: new_history

@@ -15,6 +15,8 @@ from tests.integration.harness.restores import TARGET, refused, refused_early, u
 from tests.integration.harness.server import Server, assert_same, show, wait_for
 
 Take = Callable[..., Server]
+# How far above the last known number a history begins whose end nobody knows.
+BLIND_MARGIN = 1_000_000_000
 
 
 def replicate(primary: Server, replica: Server, mode: str = "slave_pos") -> None:
@@ -47,6 +49,22 @@ def status(replica: Server) -> dict[str, str]:
     """Return SHOW SLAVE STATUS."""
     lines = replica.out(["mariadb", "-e", "SHOW SLAVE STATUS\\G"]).splitlines()
     return {name.strip(): value.strip() for name, _colon, value in (line.partition(": ") for line in lines)}
+
+
+def stopped(replica: Server, when: str = "") -> None:
+    """Wait until a replica has found that its position is not in the primary's history."""
+    wait_for(
+        lambda: status(replica)["Last_IO_Errno"] == "1236", f"it stops{when}; {status(replica)}", timeout=40, pause=0.2
+    )
+
+
+def stays_stopped(replica: Server) -> None:
+    """Assert that a replica stops again when it is asked to go on, and when its server has been restarted."""
+    replica.sql("STOP SLAVE; START SLAVE")
+    stopped(replica, " again")
+    replica.restart_server()
+    stopped(replica, " after a restart")
+    assert status(replica)["Slave_IO_Running"] == "No"
 
 
 def number(server: Server) -> int:
@@ -82,20 +100,37 @@ def test_stale_replica_of_a_restored_primary_never_resumes(pair: tuple[Server, S
     allowed = primary.succeed("restore", target_dir=TARGET, existing_data="delete", topology="allow")
     assert "server id 12" in str(allowed["warnings"]), show(allowed)
     before = replica.snapshot()
-    wait_for(lambda: status(replica)["Last_IO_Errno"] == "1236", f"it stops; {status(replica)}", timeout=40, pause=0.2)
+    stopped(replica)
     # The new history grows past every number and file that the replica has seen.
     for row in range(100, 120):
         primary.sql(f"INSERT INTO dba_empty.t VALUES ({row}); FLUSH BINARY LOGS")
     assert number(primary) > last + 15
-    replica.sql("STOP SLAVE; START SLAVE")
-    wait_for(
-        lambda: status(replica)["Last_IO_Errno"] == "1236", f"it stops again; {status(replica)}", timeout=40, pause=0.2
-    )
-    replica.restart_server()
-    wait_for(
-        lambda: status(replica)["Last_IO_Errno"] == "1236", f"after a restart; {status(replica)}", timeout=40, pause=0.2
-    )
-    assert status(replica)["Slave_IO_Running"] == "No"
+    stays_stopped(replica)
+    assert_same(before, replica.snapshot())
+
+
+LOST = [("trixie", "slave_pos"), ("trixie", "no")]
+
+
+@pytest.mark.parametrize("pair", LOST, indirect=True, ids="-".join)
+def test_stale_replica_of_a_primary_that_was_lost_never_resumes(pair: tuple[Server, Server]) -> None:
+    """The primary's disk is lost: no file tells any more which numbers its replica has seen, and it does not resume either."""
+    primary, replica = pair
+    primary.succeed("backup", target_dir=TARGET)
+    for row in range(2, 6):
+        primary.sql(f"INSERT INTO dba_empty.t VALUES ({row}); FLUSH BINARY LOGS")
+    follow(replica, "5")
+    last = number(primary)
+    primary.stop_server()
+    primary.run("find /var/lib/mysql -mindepth 1 -delete")
+    before = replica.snapshot()
+    restored = primary.succeed("restore", target_dir=TARGET)
+    assert f"{BLIND_MARGIN} above" in str(restored["warnings"]), show(restored)
+    # More than the replica has seen, in numbers and in files.
+    for row in range(100, 110):
+        primary.sql(f"INSERT INTO dba_empty.t VALUES ({row}); FLUSH BINARY LOGS")
+    assert number(primary) > last + BLIND_MARGIN - 10
+    stays_stopped(replica)
     assert_same(before, replica.snapshot())
 
 

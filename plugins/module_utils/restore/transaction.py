@@ -18,6 +18,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclu
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository import source as sources
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore import (
     facts,
+    history,
     moving,
     opening,
     resume,
@@ -156,7 +157,8 @@ class Restore:
             inherited: dict[str, Any] = {"survey": None}
             if heir_of is not None:
                 inherited = {key: heir_of.get(key) for key in ("survey", "deleted", "stopped_at", "binlog_end")}
-                summary["gtids"] = [*heir_of["situation"]["gtids"], *summary["gtids"]]
+                for key in ("gtids", "backup_gtids"):
+                    summary[key] = [*heir_of["situation"].get(key, ()), *summary[key]]
             journal = self.journal = journals.create(
                 self.ctx.state_dir,
                 self.host.layout.datadir,
@@ -210,7 +212,7 @@ class Restore:
         with self.phase(journal, "delete"):
             hold_and_stop(journal, self.host.service, self.ctx, self.params["stop_timeout"])
             make_durable_hold(journal, self.host.service, self.params["_runner"])
-            opening.remember_binlog_end(journal, self.host)
+            history.remember_binlog_end(journal, self.host)
             journal.write(deleted=True)
             staging.delete_old(journal, self.ctx)
 
@@ -237,7 +239,7 @@ class Restore:
                 with self.phase(journal, "stop"):
                     hold_and_stop(journal, service, self.ctx, self.params["stop_timeout"])
                     self.require_still_empty(journal)
-                    opening.stage_gtid_state(journal, self.host, self.params, self.ctx)
+                    history.stage_gtid_state(journal, self.host, self.params, self.ctx)
         except BaseException as error:
             with self.ctx.phase("back"):
                 self.give_up(journal, error)

@@ -24,6 +24,8 @@ _HEADER = struct.Struct("<IBIIIH")
 _GTID = 162
 _GTID_LIST = 163
 _START_ENCRYPTION = 164
+# Added where the last file of a lost history is not known: more binary logs than there are between a backup and a restore.
+BLIND_FILES = 100_000
 
 
 @dataclass
@@ -76,6 +78,22 @@ def last_binlog(index: str, datadir: str) -> str | None:
     except OSError:
         return None
     return os.path.join(datadir, names[-1]) if names else None
+
+
+def file_number(name: str) -> int:
+    """Return the number in the name of a binary log; 0 where there is none."""
+    digits = name.rpartition(".")[2]
+    return int(digits) if digits.isdigit() else 0
+
+
+def far_above(stem: str, *names: str | None) -> str:
+    """Return the name of a binary log that no history has reached of which only ``names`` are known.
+
+    Args:
+        stem: the base name of the server's binary logs, without directory.
+        names: of binary logs; what is empty does not count.
+    """
+    return f"{stem}.{max(file_number(name or '') for name in names) + BLIND_FILES:06d}"
 
 
 def scan_binlog(data: mmap.mmap | bytes) -> tuple[list[Gtid], bool, str]:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 
-# Added where the end of the old history cannot be read: more transactions than happen between a backup and a restore.
+# Added where the end of the old history is not known: more transactions than happen between a backup and a restore.
 BLIND_MARGIN = 1_000_000_000
 _HIGHEST = 2**64 - 1
 
@@ -61,6 +61,18 @@ def merge(states: Iterable[Iterable[Gtid]]) -> list[Gtid]:
             highest[pair] = max(gtid.sequence, highest.get(pair, 0))
     merged = [Gtid(domain, server, sequence) for (domain, server), sequence in highest.items()]
     return sorted(merged, key=lambda gtid: (gtid.domain_id, gtid.sequence))
+
+
+def covers(known: Iterable[Gtid], earlier: Iterable[Gtid]) -> bool:
+    """Whether what is known of a history reaches past an earlier point of it, so that it tells where the history ends.
+
+    An empty host, or one that was installed anew, has logs that are whole and know nothing of what the lost server gave
+    out after its backup. Numbers alone would not do: the short history of another server may be past them by chance. An
+    earlier point without a number proves nothing.
+    """
+    highest = {(gtid.domain_id, gtid.server_id): gtid.sequence for gtid in merge([known])}
+    points = list(earlier)
+    return bool(points) and all(highest.get(point[:2], -1) >= point.sequence for point in points)
 
 
 def format_state(state: Iterable[Gtid]) -> str:

@@ -107,3 +107,27 @@ def test_a_new_history_is_above_every_old_one(old: list[list[Gtid]], server: int
 def test_numbers_end_somewhere() -> None:
     with pytest.raises(MariabackupError, match="used up"):
         gtid.new_history_state(["0-1-18446744073709551614"], 1)
+
+
+@pytest.mark.parametrize(
+    ("known", "earlier", "expected"),
+    [
+        ("0-1-1000", "0-1-1000", True),
+        ("0-2-2000,0-1-1200", "0-1-1000", True),
+        ("0-1-1200,5-1-7", "0-1-1000,5-1-7", True),
+        ("", "0-1-1000", False),  # an empty host
+        ("0-1-3", "0-1-1000", False),  # installed anew
+        ("0-9-5000", "0-1-1000", False),  # another server's history
+        ("0-1-1200", "0-1-1000,5-1-7", False),  # one domain of two
+        ("0-1-1200", "", False),  # a backup without GTIDs
+        ("", "", False),
+    ],
+)
+def test_a_history_tells_its_end_when_it_is_past_an_earlier_point(known: str, earlier: str, expected: bool) -> None:
+    assert gtid.covers(gtid.parse_list(known), gtid.parse_list(earlier)) is expected
+
+
+def test_a_lost_history_has_not_come_to_this_binary_log() -> None:
+    assert binlog_end.far_above("bin", "", None) == "bin.100000"
+    assert binlog_end.far_above("bin", "bin.000002", "old-bin.000017") == "bin.100017"
+    assert binlog_end.far_above("bin", "bin.999999", "bin.000017") == "bin.1099999"
