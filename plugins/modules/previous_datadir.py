@@ -18,6 +18,7 @@ description:
 extends_documentation_fragment:
   - dba.mariabackup.attributes
   - dba.mariabackup.attributes.actiongroup
+  - dba.mariabackup.login
   - dba.mariabackup.service
 attributes:
   check_mode:
@@ -29,14 +30,33 @@ attributes:
 options:
   state:
     description:
-      - V(restored) puts the old data of the newest restore back into service, with its binary logs. The data that was in
-        service is kept at C(<datadir>.failed-<id>).
+      - V(restored) puts the old data of the newest restore back into service. The data that was in service is kept at
+        C(<datadir>.failed-<id>).
       - V(accepted) keeps the new data of an interrupted restore for good. Without one it does nothing.
       - V(absent) deletes what finished restores kept aside, old data and failed new data. An interrupted restore keeps what
         it has.
     type: str
     choices: [restored, accepted, absent]
     required: true
+  topology:
+    description:
+      - Whether to put data back, with O(state=restored), where the server has replicas, is a replica or belongs to a Galera
+        cluster, or where the old data is a replica's.
+      - O(login_user) and the other options of the login are for finding that out. Root over the socket is tried as well.
+    type: str
+    default: refuse
+    choices: [refuse, allow]
+  gtid_state:
+    description:
+      - How GTIDs go on, with O(state=restored), when the server writes binary logs.
+      - V(new_history) continues above every number that either set of data used. No GTID is issued twice, and a replica
+        of either history stops instead of resuming on diverged data. The old binary logs stay, but the server does not know of
+        them any more.
+      - V(leave) continues where the old data ended, with its binary logs. A replica that followed the new data resumes, on
+        diverged data, when the old has passed its position, so there must be none. A replica of the old data goes on.
+    type: str
+    default: new_history
+    choices: [new_history, leave]
   older_than:
     description:
       - With O(state=absent), only what restores kept that ended longer ago than this, in seconds.
@@ -68,6 +88,11 @@ EXAMPLES = r"""
 - name: Go back to the data from before the restore
   dba.mariabackup.previous_datadir:
     state: restored
+
+- name: Go back on a primary whose replicas are built anew afterwards
+  dba.mariabackup.previous_datadir:
+    state: restored
+    topology: allow
 
 - name: Keep the new data of a restore that a power cut interrupted
   dba.mariabackup.previous_datadir:
@@ -127,6 +152,12 @@ action:
   returned: failure
   type: str
   sample: Use another backup.
+refusals:
+  description: Everything that speaks against putting the old data back, each with C(cause) and C(action).
+  returned: failure in the phase V(plan), when there is something
+  type: list
+  elements: dict
+  sample: [{cause: A replica is connected to this server., action: Set topology.}]
 cmd:
   description: The command that failed, passwords masked.
   returned: failure, when a program failed
@@ -164,7 +195,7 @@ logins:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import service_spec
+from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import login_spec, service_spec
 from ansible_collections.dba.mariabackup.plugins.module_utils.task import run_job
 
 
@@ -172,8 +203,11 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
+            **login_spec(),
             **service_spec(),
             "state": {"type": "str", "choices": ["restored", "accepted", "absent"], "required": True},
+            "topology": {"type": "str", "default": "refuse", "choices": ["refuse", "allow"]},
+            "gtid_state": {"type": "str", "default": "new_history", "choices": ["new_history", "leave"]},
             "older_than": {"type": "int"},
             "datadir": {"type": "path"},
             "defaults_file": {"type": "path"},

@@ -12,7 +12,7 @@ import pytest
 
 from tests.integration.harness.bench import Bench
 from tests.integration.harness.cells import EMPTY, NEW, OLD, Lend, cut_at, decide, kill_at, ready, try_start
-from tests.integration.harness.faults import clear_breakpoints, kill_runner, set_breakpoint, wait_stopped
+from tests.integration.harness.faults import clear_breakpoints, kill_runner, power_cut, set_breakpoint, wait_stopped
 from tests.integration.harness.layouts import LAYOUTS
 from tests.integration.harness.server import STATE_DIR
 
@@ -101,6 +101,28 @@ def test_power_cut_on_the_way_back(lend: Lend, layout: str, point: str) -> None:
 
 
 @pytest.mark.parametrize("layout", ["separate", "mount"])
+def test_power_cut_while_old_data_is_put_back(lend: Lend, layout: str) -> None:
+    """The power goes when the old set has its new GTID state: the new data serves at boot, and a person decides again."""
+    with lend("trixie", LAYOUTS[layout], "4G") as bench:
+        ready(bench, OLD)
+        server = bench.server
+        server.succeed("restore", **bench.arguments(existing_data="keep"))
+        set_breakpoint(server, "back-staged")
+        wait_stopped(server, server.start_module("previous_datadir", state="restored", **bench.who))
+        power_cut(server)
+        # Their removal was not synced.
+        clear_breakpoints(server)
+        server.sql("CREATE DATABASE passing; DROP DATABASE passing")
+        last = _number(bench)
+        decide(bench, accept=False)
+        assert _number(bench) > last
+
+
+def _number(bench: Bench) -> int:
+    return int(bench.server.sql("SELECT @@gtid_binlog_pos").rpartition("-")[2])
+
+
+@pytest.mark.parametrize("layout", ["separate", "mount"])
 def test_kill_while_an_older_run_is_put_back(lend: Lend, layout: str) -> None:
     """Data kept by an older run is put back after a later run has failed, and our process dies between two directories.
 
@@ -111,6 +133,7 @@ def test_kill_while_an_older_run_is_put_back(lend: Lend, layout: str) -> None:
         server = bench.server
         server.succeed("restore", **bench.arguments(existing_data="keep"))
         older = bench.journal()["id"]
+        last = _number(bench)
         result = server.fail("restore", "SELECT 1", **bench.arguments(**UNHEALTHY))
         assert result["rolled_back"] is True
         assert bench.journal()["id"] != older
@@ -122,6 +145,7 @@ def test_kill_while_an_older_run_is_put_back(lend: Lend, layout: str) -> None:
         assert running.result().get("failed")
         assert not server.server_runs(bench.layout.service)
         bench.restore(failed_data="delete")
+        assert _number(bench) > last
         journals = server.path(f"{STATE_DIR}/restores").glob(f"*/{older}/journal.json")
         assert [json.loads(path.read_text())["state"] for path in journals] == ["returned"]
         bench.assert_unchanged_backup()

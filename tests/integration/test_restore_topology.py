@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from tests.integration.harness.layouts import BINLOG, LAYOUTS
-from tests.integration.harness.restores import TARGET, refused, refused_early, untouched
+from tests.integration.harness.restores import TARGET, by_hand, carry, refused, refused_early, untouched
 from tests.integration.harness.server import Server, assert_same, show, wait_for
 
 Take = Callable[..., Server]
-# How far above the last known number a history begins whose end nobody knows.
+# How far above the last known number a history begins whose end nobody knows, and how a warning tells of it.
 BLIND_MARGIN = 1_000_000_000
+BLIND = f"{BLIND_MARGIN} above"
 
 
 def replicate(primary: Server, replica: Server, mode: str = "slave_pos") -> None:
@@ -125,7 +126,7 @@ def test_stale_replica_of_a_primary_that_was_lost_never_resumes(pair: tuple[Serv
     primary.run("find /var/lib/mysql -mindepth 1 -delete")
     before = replica.snapshot()
     restored = primary.succeed("restore", target_dir=TARGET)
-    assert f"{BLIND_MARGIN} above" in str(restored["warnings"]), show(restored)
+    assert BLIND in str(restored["warnings"]), show(restored)
     # More than the replica has seen, in numbers and in files.
     for row in range(100, 110):
         primary.sql(f"INSERT INTO dba_empty.t VALUES ({row}); FLUSH BINARY LOGS")
@@ -134,10 +135,82 @@ def test_stale_replica_of_a_primary_that_was_lost_never_resumes(pair: tuple[Serv
     assert_same(before, replica.snapshot())
 
 
+def build_anew(replica: Server, primary: Server, mode: str) -> None:
+    """Make a replica of what the primary holds now, as a person does: from a new backup."""
+    primary.run(f"rm -rf {TARGET}-new")
+    by_hand(primary, f"{TARGET}-new")
+    replica.run(f"rm -rf {TARGET}-new")
+    carry(primary, replica, f"{TARGET}-new")
+    made = replica.succeed(
+        "restore", target_dir=f"{TARGET}-new", existing_data="delete", topology="allow", gtid_state="backup"
+    )
+    position = f"MASTER_LOG_FILE='{made['binlog_file']}', MASTER_LOG_POS={made['binlog_position']}"
+    if mode != "no":
+        replica.sql(f"SET GLOBAL gtid_slave_pos = '{made['gtid']}'")
+        position = "MASTER_USE_GTID=slave_pos"
+    replica.sql(f"CHANGE MASTER TO MASTER_HOST='{primary.host.address}', MASTER_USER='repl', MASTER_PASSWORD='r',"
+                f" MASTER_CONNECT_RETRY=1, {position}, MASTER_SSL=0, MASTER_SSL_VERIFY_SERVER_CERT=0; START SLAVE")  # fmt: skip
+
+
+@pytest.mark.parametrize("pair", LOST, indirect=True, ids="-".join)
+def test_replica_of_new_data_never_resumes_on_the_old(
+    pair: tuple[Server, Server], request: pytest.FixtureRequest
+) -> None:
+    """Old data is put back on a primary: refused while it has replicas; and what took the new data does not take the old."""
+    primary, replica = pair
+    primary.succeed("backup", target_dir=TARGET)
+    primary.sql("INSERT INTO dba_empty.t VALUES (2); INSERT INTO dba_empty.t VALUES (3)")
+    follow(replica, "3")
+    old = primary.snapshot()
+    logs = primary.out("ls /var/lib/mysql | grep -E 'mysqld-bin[.][0-9]+$'").split()
+    primary.succeed("restore", target_dir=TARGET, existing_data="keep", topology="allow")
+    stopped(replica)
+    build_anew(replica, primary, request.node.callspec.params["pair"][1])
+    for row in range(10, 20):
+        primary.sql(f"INSERT INTO dba_empty.t VALUES ({row}); FLUSH BINARY LOGS")
+    follow(replica, "19")
+    last = number(primary)
+    with untouched(primary):
+        planned = primary.run_module("previous_datadir", check=True, state="restored")
+        result = primary.fail("previous_datadir", "replica", "server id 12", "topology: allow", state="restored")
+        assert planned["cause"] == result["cause"]
+        assert result["refusals"], show(result)
+    allowed = primary.succeed("previous_datadir", state="restored", topology="allow")
+    assert "server id 12" in str(allowed["warnings"]), show(allowed)
+    assert BLIND not in str(allowed["warnings"]), show(allowed)
+    assert_same(old, primary.snapshot())
+    assert set(logs) <= set(primary.out("ls /var/lib/mysql").split())
+    before = replica.snapshot()
+    stopped(replica)
+    for row in range(100, 120):
+        primary.sql(f"INSERT INTO dba_empty.t VALUES ({row}); FLUSH BINARY LOGS")
+    assert last + 20 < number(primary) < last + 30
+    stays_stopped(replica)
+    assert_same(before, replica.snapshot())
+
+
+@pytest.mark.parametrize("pair", [("trixie", "slave_pos")], indirect=True, ids="-".join)
+def test_replica_of_old_data_follows_what_is_put_back(pair: tuple[Server, Server]) -> None:
+    """gtid_state: leave: the old data goes on where it ended, and the replica that waited there with it."""
+    primary, replica = pair
+    primary.succeed("backup", target_dir=TARGET)
+    primary.sql("INSERT INTO dba_empty.t VALUES (2)")
+    follow(replica, "2")
+    last = number(primary)
+    primary.succeed("restore", target_dir=TARGET, existing_data="keep", topology="allow")
+    stopped(replica)
+    primary.succeed("previous_datadir", state="restored", gtid_state="leave")
+    primary.sql("INSERT INTO dba_empty.t VALUES (3)")
+    assert last < number(primary) <= last + 5
+    replica.sql("STOP SLAVE; START SLAVE")
+    follow(replica, "3")
+    assert_same(primary.snapshot(), replica.snapshot())
+
+
 @pytest.mark.parametrize("pair", [("trixie", "slave_pos")], indirect=True, ids="-".join)
 def test_replica_is_refused(pair: tuple[Server, Server]) -> None:
     """A replica: refused while it replicates, while it is stopped, and by its files while its server is down."""
-    _primary, replica = pair
+    primary, replica = pair
     replica.succeed("backup", target_dir=TARGET)
     with untouched(replica):
         refused_early(replica, "replicates from a primary", "running")
@@ -145,10 +218,14 @@ def test_replica_is_refused(pair: tuple[Server, Server]) -> None:
         refused(replica, "replicates from a primary", "stopped")
     replica.stop_server()
     refused_early(replica, "master.info")
-    allowed = replica.succeed("restore", target_dir=TARGET, existing_data="delete", topology="allow")
+    allowed = replica.succeed("restore", target_dir=TARGET, existing_data="keep", topology="allow")
     assert "master.info" in str(allowed["warnings"])
     # The server did not run before; the restore has started it, and it follows nobody by itself.
     assert status(replica).get("Slave_IO_Running", "No") == "No"
+    replica.fail("previous_datadir", "The old data is a replica's", "master.info", state="restored")
+    replica.succeed("previous_datadir", state="restored", topology="allow", gtid_state="leave")
+    primary.sql("INSERT INTO dba_empty.t VALUES (2)")
+    follow(replica, "2")
 
 
 @pytest.mark.parametrize("suite", ["bullseye", "bookworm", "trixie"])

@@ -76,6 +76,12 @@ class BinaryLogs:
         """The file that holds ``gtid_binlog_state`` between a stop and a start."""
         return self.base + ".state"
 
+    @property
+    def index_files(self) -> tuple[str, ...]:
+        """The index file last, after the two files from which a starting server would make it anew."""
+        stem = os.path.splitext(self.index)[0]
+        return (f"{stem}.~rec~", f"{stem}.index_crash_safe", self.index)
+
 
 @dataclass(frozen=True)
 class Layout:

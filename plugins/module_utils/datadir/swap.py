@@ -211,7 +211,7 @@ def plan_back(members: Sequence[Member], steps: Sequence[Step], disk: Disk | Non
                 f"{member.live} is not the directory that the swap put there.",
                 "Keep the server stopped and compare the directory with the journal before anything else.",
             )
-        reverse = _backward(member, disk)
+        reverse = backward(member, disk)
         if reverse is not None:
             back.append(reverse)
         elif now is not None:
@@ -220,8 +220,9 @@ def plan_back(members: Sequence[Member], steps: Sequence[Step], disk: Disk | Non
     return plan_steps(back, disk) + emptied
 
 
-def _backward(member: Member, disk: Disk) -> Member | None:
+def backward(member: Member, disk: Disk | None = None) -> Member | None:
     """Return the member that hands the old set back, or None where there was no old directory."""
+    disk = disk or Disk()
     if disk.identify(member.previous) is not None:
         return Member(member.place, member.previous, member.staged, member.mode)
     if member.mode == "exchange" and disk.identify(member.staged) is not None:

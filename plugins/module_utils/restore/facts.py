@@ -258,6 +258,25 @@ def _server(params: Mapping[str, Any], host: Host) -> ServerState:
     if program is None:
         raise MariabackupError(f"{host.binary} cannot be run.", "Install the server, or correct server_command.")
     version = program.version
+    running, topology, unknown = ask_topology(params, host)
+    return ServerState(
+        series=version.series_number,
+        version=running.version if running else f"{version}-MariaDB",
+        logged_in=running is not None,
+        topology=topology,
+        unknown=unknown,
+        option_conflicts=(*_other_datadir(host), *(_conflicts(running, host.layout) if running else ())),
+        gtids=tuple(running.gtid_states()) if running else (),
+    )
+
+
+def ask_topology(params: Mapping[str, Any], host: Host) -> tuple[ServerFacts | None, tuple[str, ...], tuple[str, ...]]:
+    """Find out which other servers the one in service belongs together with.
+
+    Returns:
+        what the running server says (None where nobody could log in), the findings in words, and why something could
+        not be found out.
+    """
     running, unknown = _ask(params, host)
     topology: list[str] = []
     if running is not None:
@@ -267,20 +286,17 @@ def _server(params: Mapping[str, Any], host: Host) -> ServerState:
         if running.galera is not None:
             topology.append(f"This server is a member of the Galera cluster {running.galera}.")
     else:
-        found = [name for name in _REPLICA_FILES if _holds_something(os.path.join(host.layout.datadir, name))]
+        found = replica_files(host.layout.datadir)
         topology += [f"This server replicates from a primary: its datadir holds {name}." for name in found]
     # A server that was not restarted since joins the cluster with the restore's start, and takes the cluster's data.
     if (running is None or running.galera is None) and is_on(host.options.get("wsrep_on", "")):
         topology.append("This server's option files make it a member of a Galera cluster (wsrep_on).")
-    return ServerState(
-        series=version.series_number,
-        version=running.version if running else f"{version}-MariaDB",
-        logged_in=running is not None,
-        topology=tuple(topology),
-        unknown=unknown,
-        option_conflicts=(*_other_datadir(host), *(_conflicts(running, host.layout) if running else ())),
-        gtids=tuple(running.gtid_states()) if running else (),
-    )
+    return running, tuple(topology), unknown
+
+
+def replica_files(datadir: str) -> list[str]:
+    """Return the files in a datadir that make its server a replica when it starts."""
+    return [name for name in _REPLICA_FILES if _holds_something(os.path.join(datadir, name))]
 
 
 def _ask(params: Mapping[str, Any], host: Host) -> tuple[ServerFacts | None, tuple[str, ...]]:

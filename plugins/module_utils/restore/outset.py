@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.remote_record import address_of
@@ -18,7 +18,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.restore import fac
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore import journal as journals
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.host import Host, open_host
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
-from ansible_collections.dba.mariabackup.plugins.module_utils.restore.plan import Plan, make_plan
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.plan import Plan, Refusal, make_plan
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.situation import Situation
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching import back_begun, swap_state
 
@@ -36,19 +36,19 @@ def undecided_error(journal: Journal) -> MariabackupError:
     )
 
 
-def refuse(plan: Plan) -> None:
-    """Raise the plan's refusals as one error, all of them, so that the reader mends them in one go."""
-    if not plan.refusals:
+def refuse(refusals: Sequence[Refusal], **details: Any) -> None:
+    """Raise refusals as one error, all of them, so that the reader mends them in one go; ``details`` go with it."""
+    if not refusals:
         return
-    causes = [refusal.cause for refusal in plan.refusals]
-    actions = list(dict.fromkeys(refusal.action for refusal in plan.refusals))
+    causes = [refusal.cause for refusal in refusals]
+    actions = list(dict.fromkeys(refusal.action for refusal in refusals))
     raise MariabackupError(
         " ".join(causes),
         " ".join(actions) + " Nothing has been changed.",
         phase="plan",
         details={
-            "refusals": [{"cause": refusal.cause, "action": refusal.action} for refusal in plan.refusals],
-            "rolled_back": False,
+            "refusals": [{"cause": refusal.cause, "action": refusal.action} for refusal in refusals],
+            **details,
         },
     )
 
@@ -73,7 +73,7 @@ def check(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
                 return {"changed": True, "plan": [step], "rolled_back": False, "datadir": host.layout.datadir}
         situation = facts.gather(params, ctx, host, write=False)
         plan = make_plan(situation, params, journals.new_run_id())
-        refuse(plan)
+        refuse(plan.refusals, rolled_back=False)
         for warning in plan.warnings:
             ctx.warn(warning)
         return {

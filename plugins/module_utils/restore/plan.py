@@ -77,7 +77,7 @@ def _refusals(situation: Situation, options: Mapping[str, Any]) -> Iterator[Refu
     yield from _about_service(situation, options)
     yield from _about_existing_data(situation, options)
     yield from _about_file_systems(situation, options)
-    yield from _about_topology(situation, options)
+    yield from about_topology(situation.server.topology, situation.server.unknown, options)
 
 
 def _about_source(situation: Situation, options: Mapping[str, Any]) -> Iterator[Refusal]:
@@ -237,14 +237,21 @@ def _about_file_systems(situation: Situation, options: Mapping[str, Any]) -> Ite
         )
 
 
-def _about_topology(situation: Situation, options: Mapping[str, Any]) -> Iterator[Refusal]:
+def about_topology(findings: Sequence[str], unknown: Sequence[str], options: Mapping[str, Any]) -> Iterator[Refusal]:
+    """Refuse a server that is not alone, or of which that is not known, until the caller allows it.
+
+    Args:
+        findings: see ``ServerState.topology``.
+        unknown: see ``ServerState.unknown``.
+        options: the module's, for ``topology``.
+    """
     if options["topology"] == "allow":
         return
-    for finding in situation.server.topology:
+    for finding in findings:
         yield Refusal(
             finding, "Decide what becomes of the other servers (docs/operations.md), then set topology: allow."
         )
-    for gap in situation.server.unknown:
+    for gap in unknown:
         yield Refusal(
             f"It could not be found out whether this server has replicas, is one, or is in a cluster: {gap}",
             "Give login options that work, or set topology: allow.",

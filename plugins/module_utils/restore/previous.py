@@ -12,16 +12,20 @@ from typing import Any
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.inspect import disk_usage
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.sets import remove_tree
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.swap import backward
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError, foreseen
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive, probe
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore import facts, moving, outset, wayback
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore import journal as journals
-from ansible_collections.dba.mariabackup.plugins.module_utils.restore import moving, wayback
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.audit import record
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.host import Host, open_host
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.opening import opened_by_others
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.plan import about_topology
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching import (
     hold_and_stop,
     members_of,
+    new_set_in_place,
 )
 
 
@@ -78,6 +82,7 @@ def _restored(host: Host, ctx: Context, params: dict[str, Any], write: bool) -> 
         raise MariabackupError(
             f"The previous data of {host.layout.datadir} ({previous}) is gone.", "Restore a backup instead."
         )
+    _about_others(journal, host, ctx, params)
     if write:
         _put_back(journal, host, ctx, params)
     run = journal["id"]
@@ -85,14 +90,37 @@ def _restored(host: Host, ctx: Context, params: dict[str, Any], write: bool) -> 
     return {**_result(host, run, f"data of restore {run}", f"data from before {run}"), "previous_datadir": kept}
 
 
+def _about_others(journal: Journal, host: Host, ctx: Context, params: dict[str, Any]) -> None:
+    """Refuse a server with replicas, a replica or a Galera node, as a restore does.
+
+    A way back that is under way is finished: until then nobody is served.
+    """
+    if not new_set_in_place(journal):
+        return
+    with host.service.at_once():
+        _running, findings, unknown = facts.ask_topology(params, host)
+    kept = backward(members_of(journal)[0])
+    if kept is not None:
+        names = facts.replica_files(kept.staged)
+        findings += tuple(
+            f"The old data is a replica's, which replicates when it starts: it holds {name}." for name in names
+        )
+    outset.refuse(list(about_topology(findings, unknown, params)))
+    for finding in findings:
+        ctx.warn(finding)
+
+
 def _put_back(journal: Journal, host: Host, ctx: Context, params: dict[str, Any]) -> None:
     """Go back; a server that does not stop leaves everything, and the run, as it was."""
-    before = {key: journal.get(key) for key in ("state", "direction", "put_back")}
-    journal.write(put_back=True)
+    before = {key: journal.get(key) for key in ("state", "direction", "put_back", "opened", "new_history")}
+    # Nobody could write to data that did not come up healthy, unless it was opened on the way back, by a boot say.
+    opened = journal["direction"] != journals.BACK or journal.rebooted or opened_by_others(host.service)
+    opened = bool(journal.get("opened") or opened)
+    journal.write(put_back=True, opened=opened, new_history=opened and params["gtid_state"] == "new_history")
     # Later runs may have gone back by themselves. This one is unfinished now, and whoever comes next has to find it.
     journals.make_current(journal)
     try:
-        wayback.go_back(journal, host.service, ctx, {**params, "failed_data": "keep"})
+        wayback.go_back(journal, host, ctx, {**params, "failed_data": "keep"})
     except MariabackupError:
         if not journal.get("back_steps"):
             journal.write(**before)

@@ -60,6 +60,11 @@ def back_begun(journal: Journal) -> bool:
     return bool(journal.get("swapped_back")) or _progress(steps_of(journal, "back_steps")) != NONE
 
 
+def new_set_in_place(journal: Journal) -> bool:
+    """Whether the whole new set lies where the server looks, and nothing of it has been taken away."""
+    return swap_state(journal) == ALL and not back_begun(journal)
+
+
 def hold_and_stop(
     journal: Journal, service: Service, ctx: Context, timeout: float | None, *, kill: bool = False
 ) -> None:

@@ -119,7 +119,7 @@ class Restore:
             earlier.write(state=journals.UNDECIDED, direction=journals.FORWARD)
             raise undecided_error(earlier)
         if way == resume.BACK:
-            wayback.finish(earlier, self.host.service, self.ctx, self.params)
+            wayback.finish(earlier, self.host, self.ctx, self.params)
             return self.begin(None)
         if way == resume.DISCARD:
             staging.discard(earlier, self.ctx)
@@ -150,7 +150,7 @@ class Restore:
         with self.ctx.phase("plan"):
             situation = facts.gather(self.params, self.ctx, self.host, write=True)
             plan = make_plan(situation, self.params, identity)
-            refuse(plan)
+            refuse(plan.refusals, rolled_back=False)
             for warning in plan.warnings:
                 self.ctx.warn(warning)
             summary = facts.summary(situation)
@@ -315,7 +315,7 @@ class Restore:
             return
         try:
             with self.ctx.phase("back"):
-                wayback.go_back(journal, self.host.service, self.ctx, self.params)
+                wayback.go_back(journal, self.host, self.ctx, self.params)
         except (MariabackupError, OSError) as second:
             if told:
                 cause = second.cause if isinstance(second, MariabackupError) else f"{second}."

@@ -14,8 +14,10 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.context import Con
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.exchange import move
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout import INSIDE
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.sets import remove_tree, tidy
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore import history, moving
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore import journal as journals
-from ansible_collections.dba.mariabackup.plugins.module_utils.restore import moving
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore.host import Host
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching import (
     ALL,
@@ -23,6 +25,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching 
     back_begun,
     hold_and_stop,
     members_of,
+    new_set_in_place,
     swap_back,
     swap_state,
 )
@@ -32,18 +35,19 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.server.service imp
 NEW_SERVER_STOP = 60.0
 
 
-def go_back(journal: Journal, service: Service, ctx: Context, params: Mapping[str, Any]) -> None:
+def go_back(journal: Journal, host: Host, ctx: Context, params: Mapping[str, Any]) -> None:
     """Swap the old set back and serve it as before; may be called again after a kill.
 
     Args:
-        journal: the run that is taken back.
-        service: its service.
+        journal: the run that is taken back; ``new_history`` in it tells that its new set was open for writing.
+        host: its server.
         ctx: the job.
         params: the module's options.
 
     Raises:
         MariabackupError: the old set is not (completely) back, or its server does not stop or start; it is held then.
     """
+    service = host.service
     do_not_stop()
     # A committed run that is put back is unfinished again until the old set serves.
     journal.write(state=journals.RUNNING, direction=journals.BACK)
@@ -53,6 +57,9 @@ def go_back(journal: Journal, service: Service, ctx: Context, params: Mapping[st
             kill = _given_up(journal)
             hold_and_stop(journal, service, ctx, NEW_SERVER_STOP if kill else params["stop_timeout"], kill=kill)
             service.remove_restrictions()
+            if journal.get("new_history") and new_set_in_place(journal):
+                _raise_gtids(journal, host, ctx, params)
+            ctx.point("back-staged")
             swap_back(journal, service, ctx, params["_runner"])
         ctx.point("back-swapped")
         serve_again(journal, service, params)
@@ -74,16 +81,25 @@ def _old_set_serves(journal: Journal, service: Service) -> bool:
     return bool(back) and service.active() and not service.restricted()
 
 
+def _raise_gtids(journal: Journal, host: Host, ctx: Context, params: Mapping[str, Any]) -> None:
+    """Stage the GTID state of the old set; where that fails, the set that was in service goes on."""
+    try:
+        history.stage_put_back(journal, host, ctx)
+    except MariabackupError:
+        serve_again(journal, host.service, params)
+        raise
+
+
 def do_not_stop() -> None:
     """Ignore requests to end from here on: half-way back is the one place where stopping is worse than going on."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def finish(journal: Journal, service: Service, ctx: Context, params: Mapping[str, Any]) -> None:
+def finish(journal: Journal, host: Host, ctx: Context, params: Mapping[str, Any]) -> None:
     """Finish a way back that was interrupted."""
     with ctx.phase("back"):
-        go_back(journal, service, ctx, params)
+        go_back(journal, host, ctx, params)
 
 
 def serve_again(journal: Journal, service: Service, params: Mapping[str, Any]) -> None:

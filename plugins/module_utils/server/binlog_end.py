@@ -127,28 +127,26 @@ def scan_binlog(data: mmap.mmap | bytes) -> tuple[list[Gtid], bool, str]:
     return [Gtid(domain, server, sequence) for (domain, server), sequence in highest.items()], True, ""
 
 
-def read_binlog_end(options: Mapping[str, str], root: str | None = None) -> BinlogEnd:
-    """Return where the history of a stopped server ends.
-
-    Args:
-        options: of the server, see `options.read_options`.
-        root: a directory that holds the binary logs now, when they have been moved away.
-    """
+def read_binlog_end(options: Mapping[str, str]) -> BinlogEnd:
+    """Return where the history of a stopped server ends, from its ``options`` (see `options.read_options`)."""
     base = binlog_basename(options)
     index = binlog_index(options)
     if base is None or index is None:
         return BinlogEnd()
-    datadir = options.get("datadir", "/")
-    if root is not None:
-        base = os.path.join(root, os.path.basename(base))
-        index = os.path.join(root, os.path.basename(index))
-    name = last_binlog(index, datadir)
+    return read_end(base + ".state", last_binlog(index, options.get("datadir", "/")))
+
+
+def read_end(state_file: str, name: str | None) -> BinlogEnd:
+    """Return where a history ends, from the file with its state, or else from its last binary log.
+
+    Args:
+        state_file: the path that the state has when the server was stopped in order.
+        name: path of the newest binary log; None without one.
+    """
     last_file = os.path.basename(name) if name else ""
-    if root is not None and name is not None:
-        name = os.path.join(root, last_file)
     try:
-        with open(base + ".state", encoding="utf-8") as stream:
-            return BinlogEnd(merge([parse_list(stream.read())]), base + ".state", last_file=last_file)
+        with open(state_file, encoding="utf-8") as stream:
+            return BinlogEnd(merge([parse_list(stream.read())]), state_file, last_file=last_file)
     except (OSError, MariabackupError):
         pass  # A server that died has left none: then the binary log itself tells.
     if name is None:
