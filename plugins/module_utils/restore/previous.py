@@ -113,9 +113,14 @@ def _about_others(journal: Journal, host: Host, ctx: Context, params: dict[str, 
 def _put_back(journal: Journal, host: Host, ctx: Context, params: dict[str, Any]) -> None:
     """Go back; a server that does not stop leaves everything, and the run, as it was."""
     before = {key: journal.get(key) for key in ("state", "direction", "put_back", "opened", "new_history")}
+    # A server that was opened by statements still has the arguments of a restricted one.
+    done = journal["state"] in (journals.COMMITTED, journals.ACCEPTED)
+    serving = host.service.active() if done else opened_by_others(host.service)
     # Nobody could write to data that did not come up healthy, unless it was opened on the way back, by a boot say.
-    opened = journal["direction"] != journals.BACK or journal.rebooted or opened_by_others(host.service)
-    opened = bool(journal.get("opened") or opened)
+    opened = bool(journal["direction"] != journals.BACK or journal.rebooted or serving or journal.get("opened"))
+    if serving:
+        # The restore may have found the server stopped. It serves now, and so shall the old data.
+        journal.write(survey=host.service.survey().as_json())
     journal.write(put_back=True, opened=opened, new_history=opened and params["gtid_state"] == "new_history")
     # Later runs may have gone back by themselves. This one is unfinished now, and whoever comes next has to find it.
     journals.make_current(journal)
