@@ -83,7 +83,14 @@ def pair(take: Take, request: pytest.FixtureRequest) -> tuple[Server, Server]:
     return primary, replica
 
 
-PAIRS = [("trixie", "slave_pos"), ("trixie", "no"), ("bookworm", "slave_pos"), ("bookworm", "no"), ("bullseye", "no")]
+PAIRS = [
+    ("trixie", "slave_pos"),
+    ("trixie", "no"),
+    ("bookworm", "slave_pos"),
+    ("bookworm", "no"),
+    ("bullseye", "slave_pos"),
+    ("bullseye", "no"),
+]
 
 
 @pytest.mark.parametrize("pair", PAIRS, indirect=True, ids="-".join)
@@ -152,7 +159,10 @@ def build_anew(replica: Server, primary: Server, mode: str) -> None:
                 f" MASTER_CONNECT_RETRY=1, {position}, MASTER_SSL=0, MASTER_SSL_VERIFY_SERVER_CERT=0; START SLAVE")  # fmt: skip
 
 
-@pytest.mark.parametrize("pair", LOST, indirect=True, ids="-".join)
+PUT_BACK = [("trixie", "slave_pos"), ("bookworm", "no"), ("bullseye", "slave_pos")]
+
+
+@pytest.mark.parametrize("pair", PUT_BACK, indirect=True, ids="-".join)
 def test_replica_of_new_data_never_resumes_on_the_old(
     pair: tuple[Server, Server], request: pytest.FixtureRequest
 ) -> None:
