@@ -106,6 +106,33 @@ def test_s3(server: Server, storage: Storage) -> None:
     assert [entry["id"] for entry in _listed(server)] == [third["id"]]
 
 
+def test_more_than_small_parts_hold(server: Server, storage: Storage) -> None:
+    """Storage that takes ten parts: rclone alone fails there; our parts grow, and those of an increment with it."""
+    storage.stop()
+    storage.start(parts=10)
+    storage.configure(server, parts=10)
+    limit = 10 * 5 << 20
+    server.sql(
+        "CREATE DATABASE wide; USE wide; CREATE TABLE wide.t (id INT PRIMARY KEY, v CHAR(255) NOT NULL) CHARACTER SET latin1;"
+        "INSERT INTO wide.t SELECT seq, REPEAT('a', 255) FROM seq_1_to_170000;"
+    )
+    plain = f"head -c {limit + 1} /dev/zero | rclone --config={CONFIG} rcat {REMOTE}/plain"
+    refused = server.run(["bash", "-c", f"set -o pipefail; {plain}"], check=False)
+    assert refused.returncode != 0
+    assert "Part number must be" in refused.stderr
+    options = {**WHERE, "format": "stream", "compression": "none"}
+    full = server.succeed("backup", **options)
+    assert full["stored_bytes"] > limit
+    server.sql("UPDATE wide.t SET v = REPEAT('b', 255)")
+    changed = server.snapshot()
+    increment = server.succeed("backup", type="incremental", **options)
+    assert increment["base_id"] == full["id"]
+    assert increment["stored_bytes"] > limit
+    server.sql("DROP DATABASE wide")
+    assert server.succeed("restore", **BACK)["backup_id"] == increment["id"]
+    assert server.snapshot()["tables"] == changed["tables"]
+
+
 def test_sftp_and_another_host(server: Server, storage: Storage, take: Callable[..., Server]) -> None:
     """SFTP, and a restore on a host that never saw the backup: by instance, and by hand with RESTORE.txt."""
     where = {"repository": f"shell:{FOLDER}", "rclone_config": CONFIG}

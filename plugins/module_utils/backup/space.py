@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Callable
 
@@ -60,6 +61,35 @@ def estimate_datadir(
     except OSError:
         return None
     return Estimate(total, count)
+
+
+def stream_bytes(directories: Iterable[str]) -> int:
+    """Return how long a stream of a server's data can become, in bytes, without the redo log that is written meanwhile.
+
+    An increment of pages that have all changed is as long as a full backup. Holes are written as zeros.
+
+    Args:
+        directories: the datadir, and where else its options put tablespaces; what cannot be read counts nothing.
+    """
+    total = 0
+    for top in dict.fromkeys(map(os.path.realpath, directories)):
+        for directory, schemas, files in os.walk(top, followlinks=True):
+            takes = _TOP_FILES.match if directory == top else _SCHEMA_FILES.search
+            if directory != top:
+                schemas.clear()
+            total += sum(_length(os.path.join(directory, name)) for name in files if takes(name))
+    return total
+
+
+def _length(path: str) -> int:
+    """Return the length of a file, and of one that only names a tablespace elsewhere (DATA DIRECTORY) the length of that."""
+    try:
+        if path.endswith(".isl"):
+            with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+                path = stream.readline().rstrip("\n")
+        return os.stat(path).st_size
+    except OSError:
+        return 0
 
 
 def _occupied(entry: os.DirEntry[str]) -> int:

@@ -26,6 +26,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.space impor
     check_space,
     estimate_datadir,
     human,
+    stream_bytes,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.workplace import Workplace
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
@@ -82,7 +83,8 @@ TimelineOf = Callable[[str], Union[str, None]]
 class Plan:
     """A run that nothing speaks against; ``existing`` is the result of the backup that makes it unnecessary.
 
-    ``choice`` is the base of an increment, and why the backup is one or not.
+    ``choice`` is the base of an increment, and why the backup is one or not. ``estimate`` is what it will take at least, as
+    far as that is known; ``stream_bytes`` what a stream of it may come to.
     """
 
     tool: Tool
@@ -91,6 +93,7 @@ class Plan:
     place: Workplace
     id: str
     estimate: Estimate | None
+    stream_bytes: int
     user: str | None
     options: BackupOptions
     login: Login
@@ -220,6 +223,7 @@ def plan_take(
         place,
         identity,
         estimate,
+        stream_bytes([datadir, *_elsewhere(server)]) if params.get("format") == "stream" else 0,
         user,
         options,
         login,
@@ -229,6 +233,12 @@ def plan_take(
         selection,
         chosen,
     )
+
+
+def _elsewhere(server: ServerKnowledge) -> list[str]:
+    """Return the directories outside of the datadir in which the server keeps tablespaces."""
+    paths = [server.variables.get(name, "") for name in ("innodb_data_home_dir", "innodb_undo_directory")]
+    return [path for path in paths if os.path.isabs(path)]
 
 
 def _require_on_server(chosen: Filter, datadir: str) -> None:

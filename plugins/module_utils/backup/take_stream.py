@@ -163,7 +163,7 @@ def _pass(planned: Plan, params: Mapping[str, Any], ctx: Context, name: str, rep
 
     filters = [walker(params, report), *_filters(params)]
     ctx.log(f"the stream flows through {described(filters)}")
-    sink = planned.place.open_stream(name, total)
+    sink = planned.place.open_stream(name, planned.stream_bytes)
     try:
         pipe = OutputPipe(
             filters,

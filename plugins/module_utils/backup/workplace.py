@@ -239,7 +239,7 @@ class Workplace:
 
         Args:
             name: of the file.
-            expected_bytes: about how long it will be.
+            expected_bytes: how long it may become, about.
         """
         del expected_bytes
         return os.open(os.path.join(self.work, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

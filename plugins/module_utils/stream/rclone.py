@@ -3,11 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Remote storage, whichever it is, through the program rclone: lists, small files, and streams that nobody stores in between.
 
-Its configuration is a file of mode 0600, never a part of an argument list.
+Its configuration is a file of mode 0600 (stream/remotes.py makes one), never a part of an argument list.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -22,10 +23,10 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.stream.programs im
 
 # NAME:path, as rclone has it. A local directory is an absolute path.
 _REMOTE = re.compile(r"[A-Za-z0-9_.+@-][A-Za-z0-9_.+@ -]*:.*")
-# S3 takes 10,000 parts of at least 5 MiB each; of a stream rclone does not know the length, so it cannot choose for itself.
-_PARTS = 9_000
-_SMALLEST_PART = 5 << 20
 _MIB = 1 << 20
+_S3_PARTS = 10_000
+# How many aliases and the like may lie before the storage itself.
+_DEEPEST = 8
 _NOT_FOUND = (3, 4)
 # Longer than any upload takes: the storage tells of a bucket's uploads, and not whose they are.
 _UNFINISHED = "7d"
@@ -35,7 +36,7 @@ _OPTIONS = ("--ask-password=false", "--contimeout=30s", "--timeout=5m", "--low-l
 _KNOWN = (
     (
         re.compile(r"didn't find section in config file|couldn't find configuration section", re.IGNORECASE),
-        "Correct repository, or put the remote into the file rclone_config.",
+        "Correct repository, or configure the remote: with the file rclone_config, or with rclone_remotes.",
     ),
     (
         re.compile(r"connection refused|no such host|i/o timeout|network is unreachable|no route to host|EOF", re.IGNORECASE),
@@ -46,7 +47,7 @@ _KNOWN = (
             r"AccessDenied|Forbidden|InvalidAccessKey|SignatureDoesNotMatch|permission denied|unable to authenticate|\b40[13]\b",
             re.IGNORECASE,
         ),
-        "Correct the credentials in rclone_config, or what they are allowed.",
+        "Correct the credentials (rclone_config or rclone_remotes), or what they are allowed.",
     ),
     (re.compile(r"NoSuchBucket", re.IGNORECASE), "Make the bucket, or correct repository."),
     (
@@ -70,14 +71,46 @@ def repository_name(repository: str) -> str:
     return repository if is_remote(repository) else os.path.abspath(repository)
 
 
-def part_size(expected_bytes: int) -> int:
+def part_size(expected_bytes: int, most: int = _S3_PARTS, least: int = 5 * _MIB) -> int:
     """Return how large the parts of an upload have to be, in bytes, so that a stream of that length fits into their number.
 
     Args:
         expected_bytes: about how long it will be; a fifth more is allowed for.
+        most: how many parts the storage takes; a tenth of them is left.
+        least: the smallest part that it takes, or that is of use.
     """
-    needed = -(-expected_bytes * 6 // 5 // _PARTS)
-    return max(_SMALLEST_PART, -(-needed // _MIB) * _MIB)
+    needed = -(-expected_bytes * 6 // 5 // max(1, most * 9 // 10))
+    return max(least, -(-needed // _MIB) * _MIB)
+
+
+def part_options(expected_bytes: int, s3_parts: int = _S3_PARTS) -> tuple[str, ...]:
+    """Return the options that choose the parts of an upload whose length rclone does not know, so that it cannot do it itself.
+
+    All of them, whatever the remote is: rclone heeds those of the storage that lies behind it. The limits are those of the
+    services; what is least is rclone's own choice, and of Azure rclone 1.53 takes no larger blocks.
+    """
+    sizes = {
+        "s3": part_size(expected_bytes, s3_parts),
+        "b2": part_size(expected_bytes, 10_000, 96 * _MIB),
+        "azureblob": min(part_size(expected_bytes, 50_000, 4 * _MIB), 100 * _MIB),
+    }
+    return (*(f"--{kind}-chunk-size={size}B" for kind, size in sizes.items()), "--s3-upload-concurrency=2")
+
+
+def most_parts(remotes: Mapping[str, Mapping[str, str]], where: str) -> int:
+    """Return how many parts an upload to the remote of ``where`` may have (pure).
+
+    Args:
+        remotes: rclone's configuration. ``max_upload_parts`` says so of an S3 storage that takes fewer than S3 itself; it may lie
+            behind remotes that encrypt, or are other names.
+    """
+    for _step in range(_DEEPEST):
+        remote = remotes.get(where.partition(":")[0], {})
+        if "max_upload_parts" in remote:
+            with contextlib.suppress(ValueError):
+                return min(_S3_PARTS, max(1, int(remote["max_upload_parts"])))
+        where = remote.get("remote", "")
+    return _S3_PARTS
 
 
 @dataclass(frozen=True)
@@ -115,10 +148,15 @@ class Rclone:
         return Filter("rclone cat", self.argv("cat", "--", where), advice=_KNOWN)
 
     def writer(self, where: str, expected_bytes: int) -> Filter:
-        """Return the program that stores its stdin as one file; see ``part_size``."""
-        size = f"{part_size(expected_bytes)}B"
-        argv = self.argv("rcat", f"--s3-chunk-size={size}", "--s3-upload-concurrency=2", "--", where)
-        return Filter("rclone rcat", argv, advice=_KNOWN)
+        """Return the program that stores its stdin as one file; see ``part_options``."""
+        options = part_options(expected_bytes, most_parts(self._remotes(), where))
+        return Filter("rclone rcat", self.argv("rcat", *options, "--", where), advice=_KNOWN)
+
+    def _remotes(self) -> dict[str, dict[str, str]]:
+        """Return the whole configuration, secrets too: it is for looking a value up, and never for showing."""
+        found = self._json("its configuration", self._run("config", "dump"))
+        remotes = found.items() if isinstance(found, dict) else ()
+        return {name: remote for name, remote in remotes if isinstance(remote, dict)}
 
     def files(self, where: str) -> list[RemoteFile]:
         """Return every file below ``where``; none where there is nothing."""
@@ -131,11 +169,15 @@ class Rclone:
 
     def _list(self, where: str, *options: str) -> list[dict[str, Any]]:
         done = self._run("lsjson", *options, "--no-mimetype", "--", where, accept=_NOT_FOUND)
+        found = self._json(f"the files in {where}", done) if done.returncode == 0 else []
+        return [entry for entry in found or [] if isinstance(entry, dict)]
+
+    @staticmethod
+    def _json(what: str, done: subprocess.CompletedProcess[str]) -> Any:
         try:
-            found = json.loads(done.stdout or "[]") if done.returncode == 0 else []
+            return json.loads(done.stdout or "null")
         except ValueError:
-            raise MariabackupError(f"rclone's list of {where} cannot be read.", "Try a newer rclone.") from None
-        return [entry for entry in found if isinstance(entry, dict)]
+            raise MariabackupError(f"What rclone says of {what} cannot be read.", "Try a newer rclone.") from None
 
     def fetch(self, where: str, directory: str, names: Iterable[str]) -> None:
         """Copy files below ``where`` into a local directory, under their names."""

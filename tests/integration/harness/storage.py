@@ -17,6 +17,24 @@ CONFIG = "/root/test-rclone.conf"
 FOLDER = "/srv/sftp"
 _SERVER = "/opt/moto"
 _KEY_FILE = "/root/test-sftp"
+# Moto takes every number of parts. The real one answers like this, from part 10,001 on.
+_LIMITED = """
+import sys
+from urllib.parse import parse_qs
+from moto import server
+limit = int(sys.argv.pop(1))
+anything = server.DomainDispatcherApplication.__call__
+def limited(self, environ, start_response):
+    number = parse_qs(environ.get("QUERY_STRING", "")).get("partNumber", ["1"])[0]
+    if environ["REQUEST_METHOD"] != "PUT" or int(number) <= limit:
+        return anything(self, environ, start_response)
+    environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    start_response("400 Bad Request", [("Content-Type", "application/xml")])
+    return [f"<Error><Code>InvalidArgument</Code><Message>Part number must be an integer between 1 and {limit}, inclusive"
+            f"</Message><ArgumentName>partNumber</ArgumentName><ArgumentValue>{number}</ArgumentValue></Error>".encode()]
+server.DomainDispatcherApplication.__call__ = limited
+server.main()
+"""
 
 
 class Storage:
@@ -33,13 +51,17 @@ class Storage:
         host.run(["mkdir", "-p", FOLDER])
         self.start()
 
-    def start(self) -> None:
-        """Start the S3 server with an empty bucket, and wait until it answers."""
+    def start(self, parts: int = 10_000) -> None:
+        """Start the S3 server with an empty bucket, and wait until it answers.
+
+        Args:
+            parts: the highest number of a part that it takes.
+        """
         address = f"http://{self.host.host.address}:{PORT}/backups"
         self.host.run(
-            f"systemd-run --quiet --collect --unit=test-s3 --setenv=PYTHONPATH={_SERVER} "
-            f"/usr/bin/python3 -m moto.server -H {self.host.host.address} -p {PORT}"
-        )
+            ["systemd-run", "--quiet", "--collect", "--unit=test-s3", f"--setenv=PYTHONPATH={_SERVER}",
+             "/usr/bin/python3", "-c", _LIMITED, str(parts), "-H", self.host.host.address, "-p", str(PORT)]
+        )  # fmt: skip
         # Without versions moto names one all the same ("null"), and fails when rclone asks for it.
         versions = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
         put = (
@@ -53,8 +75,13 @@ class Storage:
         """End the S3 server at once, with all that it holds."""
         self.host.run(f"systemctl kill --signal={number} test-s3; systemctl stop test-s3", check=False)
 
-    def configure(self, server: Server, secret: str = SECRET) -> None:
-        """Write the configuration that names the storage as ``store:`` (S3) and ``shell:`` (SFTP) on a database host."""
+    def configure(self, server: Server, secret: str = SECRET, parts: int | None = None) -> None:
+        """Write the configuration that names the storage as ``store:`` (S3) and ``shell:`` (SFTP) on a database host.
+
+        Args:
+            secret: of the account in S3.
+            parts: how many parts an upload to S3 may have, if that is to be said.
+        """
         server.run(f"test -e {_KEY_FILE} || ssh-keygen -q -t ed25519 -N '' -f {_KEY_FILE}")
         public = server.out(["cat", f"{_KEY_FILE}.pub"])
         self.host.run(
@@ -63,7 +90,8 @@ class Storage:
         address = self.host.host.address
         server.host.put(
             f"[store]\ntype = s3\nprovider = Other\naccess_key_id = {KEY}\nsecret_access_key = {secret}\n"
-            f"endpoint = http://{address}:{PORT}\nforce_path_style = true\n\n"
+            f"endpoint = http://{address}:{PORT}\nforce_path_style = true\n"
+            f"{f'max_upload_parts = {parts}' if parts else ''}\n\n"
             f"[shell]\ntype = sftp\nhost = {address}\nuser = root\nkey_file = {_KEY_FILE}\n",
             CONFIG,
             0o600,

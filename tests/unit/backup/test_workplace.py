@@ -206,6 +206,30 @@ def test_estimate(tmp_path: Path) -> None:
     assert space.estimate_datadir(str(tmp_path / "none")) is None
 
 
+def test_how_long_a_stream_can_become(tmp_path: Path) -> None:
+    """All pages, holes too, and tablespaces that lie elsewhere: where a schema or a table was put, and the server's own."""
+    datadir, apart, undo = (tmp_path / name for name in ("datadir", "apart", "undo"))
+    for directory in (datadir / "shop", apart, undo):
+        directory.mkdir(parents=True)
+    (datadir / "ibdata1").write_bytes(b"x" * 10)
+    (datadir / "ib_logfile0").write_bytes(b"x" * 81920)
+    os.truncate(_touch(datadir / "shop" / "holes.ibd"), 1 << 30)
+    os.truncate(_touch(apart / "far.ibd"), 1 << 20)
+    (datadir / "shop" / "far.isl").write_text(f"{apart}/far.ibd", encoding="ascii")
+    (datadir / "shop" / "lost.isl").write_text("/nowhere/lost.ibd", encoding="ascii")
+    (datadir / "linked").symlink_to(apart)
+    (apart / "t.MYD").write_bytes(b"x" * 7)
+    (apart / "loop").symlink_to(datadir)
+    (undo / "undo001").write_bytes(b"x" * 5)
+    found = space.stream_bytes([str(datadir), str(undo), str(undo), str(tmp_path / "none")])
+    assert found == 10 + (1 << 30) + 2 * (1 << 20) + 7 + 5
+
+
+def _touch(path: Path) -> Path:
+    path.touch()
+    return path
+
+
 def test_space(tmp_path: Path) -> None:
     space.check_space(str(tmp_path), space.Estimate(1, 1), "the backup")
     with pytest.raises(MariabackupError, match=r"not enough room for the backup: about 1024\.0 TiB"):

@@ -8,9 +8,15 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.remote import join
-from ansible_collections.dba.mariabackup.plugins.module_utils.stream.rclone import failure, is_remote, part_size
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream.rclone import (
+    failure,
+    is_remote,
+    most_parts,
+    part_options,
+    part_size,
+)
 
-GIB = 1 << 30
+MIB, GIB = 1 << 20, 1 << 30
 
 
 @pytest.mark.parametrize(
@@ -38,6 +44,52 @@ def test_parts_fit_into_their_number(size: int) -> None:
     assert size * 1.2 / part <= 9000
     if size > 100 * GIB:
         assert size * 1.2 / part > 8900, "parts cost memory"
+
+
+@pytest.mark.parametrize("most", [1, 10, 1000])
+def test_parts_fit_into_a_smaller_number(most: int) -> None:
+    """Of some storage; a tenth is left where there are ten."""
+    assert 80 * MIB / part_size(80 * MIB, most) <= max(1, most * 0.9)
+
+
+def test_options_of_an_upload() -> None:
+    """For each storage that takes a stream in parts, what its service allows."""
+    sizes = {}
+    for option in part_options(2000 * GIB)[:3]:
+        name, _equals, size = option.partition("=")
+        sizes[name] = int(size[:-1])
+    assert sizes["--s3-chunk-size"] == part_size(2000 * GIB) == sizes["--b2-chunk-size"]
+    assert 2000 * GIB / sizes["--azureblob-chunk-size"] <= 45_000
+    assert part_options(0)[:3] == (
+        f"--s3-chunk-size={5 * MIB}B", f"--b2-chunk-size={96 * MIB}B", f"--azureblob-chunk-size={4 * MIB}B"
+    )  # fmt: skip
+    assert f"--azureblob-chunk-size={100 * MIB}B" in part_options(10_000 * GIB), "rclone 1.53 refuses more"
+    assert f"--s3-chunk-size={part_size(GIB, 100)}B" in part_options(GIB, 100)
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("plain:bucket", 10_000),
+        ("few:bucket", 1000),
+        ("crypt:", 1000),
+        ("wrong:bucket", 10_000),
+        ("many:bucket", 10_000),
+        ("ring:", 10_000),
+        ("nowhere:", 10_000),
+    ],
+)
+def test_how_many_parts_a_remote_takes(where: str, expected: int) -> None:
+    remotes = {
+        "plain": {"type": "s3"},
+        "few": {"type": "s3", "max_upload_parts": "1000"},
+        "many": {"type": "s3", "max_upload_parts": "50000"},
+        "wrong": {"type": "s3", "max_upload_parts": "few"},
+        "crypt": {"type": "crypt", "remote": "name:backups"},
+        "name": {"type": "alias", "remote": "few:bucket"},
+        "ring": {"type": "alias", "remote": "ring:"},
+    }
+    assert most_parts(remotes, where) == expected
 
 
 def test_paths_of_a_remote() -> None:
