@@ -14,11 +14,6 @@ options:
       - A directory on the managed host that holds the backups of one or many servers,
         as C(<repository>/<instance>/<backup id>/); or a remote of C(rclone), such as V(s3:bucket/backups), which holds streams.
     type: path
-  rclone_config:
-    description:
-      - The configuration file of C(rclone) on the managed host that names the remote of O(repository). It must be its owner's
-        alone, mode C(0600). Without it C(rclone) looks in its own place.
-    type: path
   instance:
     description:
       - Whose backups are meant. The default is what C(hostname) prints on the managed host. Modules with the option

@@ -39,9 +39,18 @@ def login_spec() -> Spec:
     }
 
 
+def rclone_spec() -> Spec:
+    """Return the options that configure rclone (fragment ``rclone``)."""
+    return {"rclone_config": {"type": "path"}, "rclone_remotes": {"type": "dict", "no_log": True}}
+
+
+#: how these go together, for AnsibleModule
+RCLONE_RULE = ("rclone_config", "rclone_remotes")
+
+
 def repository_spec() -> Spec:
     """Return the options that name the backups of an instance in a repository (fragment ``repository``)."""
-    return {"repository": {"type": "path"}, "instance": {"type": "str"}, "rclone_config": {"type": "path"}}
+    return {"repository": {"type": "path"}, "instance": {"type": "str"}}
 
 
 def source_spec() -> Spec:
@@ -57,7 +66,7 @@ def source_spec() -> Spec:
 #: how the options of ``repository_spec`` and ``source_spec`` go together, for AnsibleModule
 SOURCE_RULES: dict[str, Any] = {
     "required_one_of": [("target_dir", "repository")],
-    "mutually_exclusive": [("target_dir", "repository"), ("backup_id", "before")],
+    "mutually_exclusive": [("target_dir", "repository"), ("backup_id", "before"), RCLONE_RULE],
     "required_by": {"instance": "repository", "backup_id": "repository", "before": "repository"},
 }
 
@@ -84,6 +93,7 @@ def backup_spec() -> Spec:
     return {
         "target_dir": {"type": "path"},
         **repository_spec(),
+        **rclone_spec(),
         **tool_spec(),
         **login_spec(),
         "type": {"type": "str", "default": "full", "choices": ["full", "incremental", "auto"]},
@@ -115,7 +125,7 @@ def backup_spec() -> Spec:
 #: how the options of ``backup_spec`` go together, for AnsibleModule
 BACKUP_RULES: dict[str, Any] = {
     "required_one_of": [("target_dir", "repository")],
-    "mutually_exclusive": [("target_dir", "repository")],
+    "mutually_exclusive": [("target_dir", "repository"), RCLONE_RULE],
     "required_by": {
         "safe_slave_backup_timeout": "safe_slave_backup",
         "instance": "repository",

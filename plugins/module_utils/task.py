@@ -15,6 +15,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.context import Con
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.launch import perform
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import Operation, plan
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream import remotes
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -28,7 +29,24 @@ def _actor() -> str:
 def _params(module: AnsibleModule) -> dict[str, Any]:
     params = dict(module.params)
     params["_actor"] = _actor()
+    if params.get(remotes.OPTION):
+        _mask_remotes(module)
     return params
+
+
+def _mask_remotes(module: AnsibleModule) -> None:
+    """Hide what the caller said of remotes as a whole, and in results the secrets of it alone.
+
+    Ansible hides every value of an option like that wherever it occurs: ``s3`` in each path, for the sake of ``type: s3``.
+    """
+    described = module.params[remotes.OPTION]
+    others = {
+        module.params[name]
+        for name, option in module.argument_spec.items()
+        if option.get("no_log") and isinstance(module.params.get(name), str)
+    }
+    module.no_log_values -= remotes.words_of(described) - remotes.secrets_of(described) - others
+    module.params[remotes.OPTION] = "(hidden)"
 
 
 def _end(module: AnsibleModule, outcome: dict[str, Any]) -> NoReturn:

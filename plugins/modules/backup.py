@@ -33,6 +33,7 @@ extends_documentation_fragment:
   - dba.mariabackup.attributes.actiongroup
   - dba.mariabackup.login
   - dba.mariabackup.repository
+  - dba.mariabackup.rclone
   - dba.mariabackup.tool
 attributes:
   check_mode:

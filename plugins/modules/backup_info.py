@@ -19,6 +19,7 @@ extends_documentation_fragment:
   - dba.mariabackup.attributes
   - dba.mariabackup.attributes.actiongroup
   - dba.mariabackup.repository
+  - dba.mariabackup.rclone
   - dba.mariabackup.source
 attributes:
   check_mode:
@@ -419,7 +420,13 @@ log_tail:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import SOURCE_RULES, repository_spec, source_spec
+from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import (
+    SOURCE_RULES,
+    rclone_spec,
+    repository_spec,
+    source_spec,
+)
+from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import with_remotes
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository import listing
 from ansible_collections.dba.mariabackup.plugins.module_utils.task import run_here, run_job
 
@@ -429,6 +436,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **repository_spec(),
+            **rclone_spec(),
             **source_spec(),
             "type": {"type": "str", "choices": ["full", "incremental"]},
             "label": {"type": "str"},
@@ -452,7 +460,7 @@ def main() -> None:
     )
     if module.params["adopt"]:
         run_job(module, "adopt", "adopt")
-    run_here(module, listing.run)
+    run_here(module, with_remotes(listing.run))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - dba.mariabackup.attributes
   - dba.mariabackup.attributes.actiongroup
+  - dba.mariabackup.rclone
 attributes:
   check_mode:
     support: full
@@ -57,11 +58,6 @@ options:
         when it is missing.
     type: path
     required: true
-  rclone_config:
-    description:
-      - A file on the managed host with the remotes that O(repository) and O(to) name. Nobody else may read it (mode 0600).
-      - The default is rclone's own, C(~/.config/rclone/rclone.conf) of the account that runs the module.
-    type: path
   state_dir:
     description:
       - Where jobs and locks are kept.
@@ -204,7 +200,7 @@ bytes_free:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import source_spec
+from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import RCLONE_RULE, rclone_spec, source_spec
 from ansible_collections.dba.mariabackup.plugins.module_utils.task import run_job
 
 
@@ -218,11 +214,11 @@ def main() -> None:
             "backup_id": named["backup_id"],
             "before": named["before"],
             "to": {"type": "path", "required": True},
-            "rclone_config": {"type": "path"},
+            **rclone_spec(),
             "state_dir": {"type": "path", "default": "/var/lib/mariabackup"},
         },
         supports_check_mode=True,
-        mutually_exclusive=[("backup_id", "before")],
+        mutually_exclusive=[("backup_id", "before"), RCLONE_RULE],
     )
     run_job(module, "copy_backup", "copy")
 

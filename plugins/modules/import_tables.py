@@ -30,6 +30,7 @@ extends_documentation_fragment:
   - dba.mariabackup.attributes.actiongroup
   - dba.mariabackup.login
   - dba.mariabackup.repository
+  - dba.mariabackup.rclone
   - dba.mariabackup.source
   - dba.mariabackup.tool
 attributes:
@@ -312,6 +313,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import (
     SOURCE_RULES,
     login_spec,
+    rclone_spec,
     repository_spec,
     source_spec,
     tool_spec,
@@ -324,6 +326,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **repository_spec(),
+            **rclone_spec(),
             **source_spec(),
             **tool_spec(),
             **login_spec(),

@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - dba.mariabackup.attributes
   - dba.mariabackup.attributes.actiongroup
   - dba.mariabackup.repository
+  - dba.mariabackup.rclone
   - dba.mariabackup.source
   - dba.mariabackup.tool
 attributes:
@@ -277,6 +278,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import (
     SOURCE_RULES,
+    rclone_spec,
     repository_spec,
     source_spec,
     tool_spec,
@@ -289,6 +291,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **repository_spec(),
+            **rclone_spec(),
             **source_spec(),
             **tool_spec(),
             "in_place": {"type": "bool", "default": False},

@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - dba.mariabackup.attributes
   - dba.mariabackup.attributes.actiongroup
+  - dba.mariabackup.rclone
 attributes:
   check_mode:
     support: full
@@ -38,10 +39,6 @@ options:
         a backup in remote storage from being removed; it fails then, and its server goes on with its old data.
     type: path
     required: true
-  rclone_config:
-    description:
-      - The configuration file of C(rclone) on the managed host that names the remote of O(repository), mode C(0600).
-    type: path
   instance:
     description:
       - Whose backups are meant. The default is what C(hostname) prints on the managed host.
@@ -199,7 +196,7 @@ log_tail:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import retention_spec
+from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import RCLONE_RULE, rclone_spec, retention_spec
 from ansible_collections.dba.mariabackup.plugins.module_utils.task import run_job
 
 
@@ -208,12 +205,13 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "repository": {"type": "path", "required": True},
-            "rclone_config": {"type": "path"},
+            **rclone_spec(),
             "instance": {"type": "str"},
             **retention_spec(),
             "state_dir": {"type": "path", "default": "/var/lib/mariabackup"},
         },
         supports_check_mode=True,
+        mutually_exclusive=[RCLONE_RULE],
     )
     run_job(module, "prune", "prune")
 

@@ -35,6 +35,7 @@ extends_documentation_fragment:
   - dba.mariabackup.login
   - dba.mariabackup.service
   - dba.mariabackup.repository
+  - dba.mariabackup.rclone
   - dba.mariabackup.source
   - dba.mariabackup.tool
 attributes:
@@ -497,6 +498,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import (
     SOURCE_RULES,
     login_spec,
+    rclone_spec,
     repository_spec,
     service_spec,
     source_spec,
@@ -509,6 +511,7 @@ def main() -> None:
     """Run the module."""
     spec = {
         **repository_spec(),
+        **rclone_spec(),
         **source_spec(),
         **tool_spec(),
         **login_spec(),

@@ -21,12 +21,14 @@ description:
   - What came of the runs is in RV(dba.mariabackup.backup_info#module:scheduled_runs), in the journal of the service, and in a text
     file for the node exporter of Prometheus.
   - The files are C(/etc/systemd/system/mariabackup-<name>.timer) and C(.service), and C(/etc/mariabackup/schedules/<name>.json)
-    with mode C(0600), which holds all options of the steps, and a password if there is one.
+    with mode C(0600), which holds all options of the steps, and a password if there is one; with O(rclone_remotes) also
+    C(/etc/mariabackup/schedules/<name>.rclone.conf), mode C(0600), which holds these.
 extends_documentation_fragment:
   - dba.mariabackup.attributes
   - dba.mariabackup.attributes.actiongroup
   - dba.mariabackup.login
   - dba.mariabackup.repository
+  - dba.mariabackup.rclone
   - dba.mariabackup.tool
 attributes:
   check_mode:
@@ -233,7 +235,9 @@ log_tail:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import (
+    RCLONE_RULE,
     login_spec,
+    rclone_spec,
     repository_spec,
     retention_spec,
     tool_spec,
@@ -258,12 +262,14 @@ def main() -> None:
             "copy_to": {"type": "path"},
             "copy_retention": {"type": "dict", "options": retention_spec()},
             **repository_spec(),
+            **rclone_spec(),
             **tool_spec(),
             **login_spec(),
         },
         supports_check_mode=True,
         required_if=[("state", "present", ["on_calendar", "repository"])],
         required_by={"copy_retention": "copy_to"},
+        mutually_exclusive=[RCLONE_RULE],
     )
     if module.params["state"] == "present":
         read_backup_options(module, "backup_options")

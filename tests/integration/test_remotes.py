@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream.remotes import config_text
+from tests.integration.harness.backups import watch_for_secret
 from tests.integration.harness.faults import (
     TOOL,
     clear_breakpoints,
@@ -22,14 +25,15 @@ from tests.integration.harness.faults import (
     wait_stopped,
 )
 from tests.integration.harness.playbooks import Playbooks
-from tests.integration.harness.server import Server, show, wait_for
-from tests.integration.harness.storage import CONFIG, FOLDER, Storage
+from tests.integration.harness.server import STATE_DIR, Server, show, wait_for
+from tests.integration.harness.storage import CONFIG, FOLDER, SECRET, Storage
 
 REMOTE = "store:backups"
 WHERE = {"repository": REMOTE, "rclone_config": CONFIG}
 INTO = {**WHERE, "format": "stream", "compression": "zstd"}
 BACK: dict[str, Any] = {**WHERE, "existing_data": "delete"}
 IDENTITY = "/root/test-identity"
+KEPT = "/etc/mariabackup/schedules/hourly.rclone.conf"
 
 pytestmark = pytest.mark.suites("trixie")
 
@@ -57,6 +61,37 @@ def _nothing_stored_here(server: Server) -> None:
     assert int(server.out("du -s --block-size=1M /var/lib/mariabackup | cut -f1")) < 20
 
 
+def _with_variables(server: Server, storage: Storage) -> dict[str, Any]:
+    """Take an increment with remotes from variables, and look where their secrets are while it runs, and after it."""
+    described = {"repository": "s3:backups", "rclone_remotes": {"s3": storage.remotes()["store"]}}
+    server.fail("backup", "mutually exclusive", **INTO, rclone_remotes=storage.remotes())
+    wrong = {"repository": REMOTE, "rclone_remotes": storage.remotes("wrong-secret\n")}
+    refused = server.fail("backup_info", "secret_access_key of store", **wrong)
+    options = {**INTO, "rclone_config": None, **described, "type": "incremental"}
+    with watch_for_secret(server, SECRET) as seen:
+        planned = server.succeed("backup", check=True, diff_mode=True, **options)
+        running = server.start_module("backup", diff_mode=True, **options)
+        with frozen(server, wait_program(server, TOOL)):
+            held = server.out(f"find {STATE_DIR} -name rclone.conf -printf '%m %u\\n'")
+        taken = running.result()
+        listed = server.succeed("backup_info", **described)
+    assert seen == []
+    assert held == "600 root"
+    path = f"s3:backups/{server.out('hostname')}/{taken['id']}"
+    assert listed["backups"][-1]["path"] == path, "its type is no secret"
+    for result in (refused, planned, taken, listed):
+        assert SECRET not in show(result)
+        assert SECRET not in str(result["invocation"])
+    assert "wrong-secret" not in str(refused)
+    assert server.run(f"grep -rlF {SECRET} {STATE_DIR} /tmp /var/tmp /srv /var/log", check=False).stdout == ""
+    assert SECRET not in server.out("journalctl --no-pager -o cat")
+    odd = {"odd name": {"type": "alias", "a": ' "x`#;= \\n ü', "b": "`", "c": '"', "d": "", "e": 7}}
+    server.host.put(config_text(odd), "/root/test-odd.conf", 0o600)
+    read = json.loads(server.out("rclone --config=/root/test-odd.conf config dump"))
+    assert read == {"odd name": {**odd["odd name"], "e": "7"}}
+    return taken
+
+
 @pytest.mark.suites("trixie", "bullseye")
 def test_s3(server: Server, storage: Storage) -> None:
     """Up and down, encrypted: listed, verified, restored by its time and as the newest, pruned; only small files are on the host."""
@@ -73,7 +108,7 @@ def test_s3(server: Server, storage: Storage) -> None:
     _nothing_stored_here(server)
     server.dataset("change")
     changed = server.snapshot()
-    second = server.succeed("backup", type="incremental", **INTO)
+    second = _with_variables(server, storage)
     assert second["base_id"] == first["id"]
     assert second["stored_bytes"] < first["stored_bytes"]
     listed = _listed(server)
@@ -153,12 +188,22 @@ def test_sftp_and_another_host(server: Server, storage: Storage, take: Callable[
     other.assert_seeded()
 
 
+def _schedule(
+    books: Playbooks, server: Server, schedule: dict[str, Any], place: dict[str, Any], *arguments: str
+) -> dict[str, Any]:
+    play = books.succeed(
+        "dba.mariabackup.schedule", *arguments, mariabackup_hosts=server.name, mariabackup_schedules=[schedule], **place
+    )
+    assert SECRET not in play.output
+    (found,) = play.result("schedule")["results"]
+    return dict(found)
+
+
 def test_five_minutes(
     server: Server, storage: Storage, take: Callable[..., Server], playbooks: Callable[[], Playbooks]
 ) -> None:
     """What the README promises: a schedule of encrypted full backups and increments in a bucket, restored onto another host."""
     other = take("trixie")
-    storage.configure(other)
     books = playbooks()
     # The secret key is on the host that restores, and nowhere else.
     options = {"type": "auto", "full_every": "23h", "format": "stream", "compression": "zstd",
@@ -166,10 +211,20 @@ def test_five_minutes(
     schedule = {"name": "hourly", "on_calendar": "hourly", "backup_options": options,
                 "retention": {"keep_within": "2d", "keep_daily": 14},
                 "copy_to": f"shell:{FOLDER}", "copy_retention": {"keep_last": 1}}  # fmt: skip
-    place = {"mariabackup_repository": REMOTE, "mariabackup_rclone_config": CONFIG}
+    place = {"mariabackup_repository": REMOTE, "mariabackup_rclone_remotes": storage.remotes()}
+    more = ("-vvvv", "--diff")
     books.succeed("dba.mariabackup.install", mariabackup_hosts=server.name)
-    books.succeed("dba.mariabackup.schedule", mariabackup_hosts=server.name, mariabackup_schedules=[schedule], **place)
-    server.run("systemctl start mariabackup-hourly.service")
+    planned = _schedule(books, server, schedule, place, "--check", *more)
+    assert planned["changed"]
+    assert not server.exists("/etc/mariabackup")
+    assert _schedule(books, server, schedule, place, *more)["changed"]
+    assert not _schedule(books, server, schedule, place)["changed"]
+    found = server.run(f"grep -rlF {SECRET} /etc {STATE_DIR} /var/log /tmp /run/systemd", check=False).stdout
+    assert found == f"{KEPT}\n"
+    assert server.out(f"stat -c '%a %U' {KEPT}") == "600 root"
+    with watch_for_secret(server, SECRET) as seen:
+        server.run("systemctl start mariabackup-hourly.service")
+    assert seen == []
     server.dataset("change")
     changed = server.snapshot()
     server.run("systemctl start mariabackup-hourly.service")
@@ -182,11 +237,20 @@ def test_five_minutes(
     assert not server.exists(IDENTITY)
     _nothing_stored_here(server)
     restored = books.succeed(
-        "dba.mariabackup.restore", mariabackup_hosts=other.name, mariabackup_instance=server.out("hostname"),
+        "dba.mariabackup.restore", *more, mariabackup_hosts=other.name, mariabackup_instance=server.out("hostname"),
         mariabackup_identity_file=IDENTITY, mariabackup_existing_data="keep", **place,
     )  # fmt: skip
     assert restored.result("restore")["backup_id"] == listed["backups"][1]["id"]
+    assert SECRET not in restored.output
     assert other.snapshot()["tables"] == changed["tables"]
+    # A file of the host instead, and then no schedule: what was kept goes.
+    assert _schedule(
+        books, server, schedule, {**place, "mariabackup_rclone_remotes": {}, "mariabackup_rclone_config": CONFIG}
+    )
+    assert not server.exists(KEPT)
+    assert _schedule(books, server, schedule, place)["actions"] == [f"write {KEPT}", f"write {KEPT[:-12]}.json"]
+    _schedule(books, server, {"name": "hourly", "state": "absent"}, {})
+    assert not server.exists("/etc/mariabackup")
 
 
 def test_storage_that_fails(server: Server, storage: Storage) -> None:

@@ -26,7 +26,7 @@ def test_action_group_holds_exactly_the_modules() -> None:
     assert runtime["action_groups"]["mariabackup"] == modules()
 
 
-@pytest.mark.parametrize("name", ["tool", "login", "repository", "source", "service"])
+@pytest.mark.parametrize("name", ["tool", "login", "repository", "rclone", "source", "service"])
 def test_fragment_documents_the_shared_options(name: str) -> None:
     """validate-modules compares per module; this names the fragment that is wrong."""
     fragment = importlib.import_module(f"{PACKAGE}.doc_fragments.{name}").ModuleDocFragment.DOCUMENTATION

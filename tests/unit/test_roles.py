@@ -133,7 +133,7 @@ def test_variables_are_documented_and_secrets_are_marked(role: str) -> None:
     modules = {f"mariabackup_{name}" for name in ("backup", "restore")}  # register names begin with two underscores
     assert used - modules <= set(options)
     for name, option in options.items():
-        assert bool(option.get("no_log")) == name.endswith("_password"), name
+        assert bool(option.get("no_log")) == name.endswith(("_password", "_rclone_remotes")), name
 
 
 def test_the_account_alone_takes_the_same_variables() -> None:

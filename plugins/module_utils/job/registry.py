@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -21,10 +22,12 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.files import (
     read_json,
     write_json,
 )
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream import remotes
 
 # Secrets, and what does not change what the operation does: neither belongs to a job's identity.
-_NOT_IDENTITY = frozenset({"login_password", "restored_login_password"})
+_NOT_IDENTITY = frozenset({"login_password", "restored_login_password", "rclone_remotes"})
 _KEPT_JOBS = 100
+_WITH_SECRETS = ("params.json", remotes.FILE)
 
 
 def fingerprint(operation: str, params: Mapping[str, Any]) -> str:
@@ -120,6 +123,14 @@ def _all_jobs(state_dir: str) -> list[str]:
 
 
 def _forget_old_jobs(state_dir: str) -> None:
-    for directory in _all_jobs(state_dir)[_KEPT_JOBS:]:
+    directories = _all_jobs(state_dir)
+    for directory in directories[_KEPT_JOBS:]:
         if not alive(directory):
             delete_tree(directory, ignore_errors=True)
+    for directory in directories[:_KEPT_JOBS]:
+        # Only a job that was killed has left any. One that has not begun yet needs them.
+        secret = [path for path in (os.path.join(directory, name) for name in _WITH_SECRETS) if os.path.exists(path)]
+        if secret and claimed(directory) and not alive(directory):
+            for path in secret:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)

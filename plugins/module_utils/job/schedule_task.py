@@ -39,6 +39,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.server import comm
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.unit import is_running, systemctl
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.unit_files import read
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.unit_text import parse_show
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream.remotes import OPTION, config_text
 
 _ADVICE = "Read the lines below; `systemctl status` tells more."
 
@@ -117,12 +118,15 @@ def _plan(params: Mapping[str, Any], command: Sequence[str]) -> _Plan:
         return _Plan(places, False, {}, [*units, *_traces(places, old, params)], active)
     _check_values(params)
     wanted = {
+        **({places.remotes: (config_text(params[OPTION]), 0o600)} if params.get(OPTION) else {}),
         places.description: (description_text(describe(params)), 0o600),
         places.service: (service_text(params, command), 0o644),
         places.timer: (timer_text(params), 0o644),
     }
     files = {path: value for path, value in wanted.items() if not _is_so(path, *value)}
     gone = _moved(places, old, describe(params)) if old else []
+    if places.remotes not in wanted and os.path.lexists(places.remotes):
+        gone.append(places.remotes)
     runs = state.get("ActiveState") == "active" and state.get("UnitFileState") == "enabled"
     reload = places.service in files or places.timer in files or state.get("NeedDaemonReload") == "yes"
     return _Plan(places, True, files, gone, places.timer in files or not runs, reload)
@@ -163,7 +167,7 @@ def _traces(places: Places, old: Mapping[str, Any] | None, params: Mapping[str, 
     known = old or {"name": places.name, "metrics_dir": params.get("metrics_dir"), "state_dir": params["state_dir"]}
     state_dir = str(known.get("state_dir") or params["state_dir"])
     outcome = outcomes.path_of(state_dir, places.name)
-    found = [places.wanted, outcome, metrics_path(known), places.stamp, places.description]
+    found = [places.wanted, outcome, metrics_path(known), places.stamp, places.remotes, places.description]
     return [path for path in found if path and os.path.lexists(path)]
 
 
@@ -200,7 +204,7 @@ def _systemctl(*args: str) -> None:
 
 
 def _install(planned: _Plan) -> None:
-    """Write the description first: a timer that exists finds it."""
+    """Write the description before the units, and what it names before it: a timer that exists finds all of it."""
     places = planned.places
     make_private_dirs(DIRECTORY)
     for path, (text, mode) in planned.files.items():

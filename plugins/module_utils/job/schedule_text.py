@@ -16,6 +16,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.errors import Mari
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.payload import SCHEDULED
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.unit_files import PERMANENT
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.unit_text import quote
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream import remotes
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.rclone import is_remote
 
 VERSION = 1
@@ -27,7 +28,7 @@ _UNIT = re.compile(r"[A-Za-z0-9:_.\\@%-]{1,255}")
 # The options of the module ``schedule`` that are none of the module ``backup``.
 _OWN = frozenset(
     {"name", "state", "on_calendar", "randomized_delay", "persistent", "on_failure", "wait_timeout", "metrics_dir",
-     "backup_options", "retention", "copy_to", "copy_retention"}
+     "backup_options", "retention", "copy_to", "copy_retention", remotes.OPTION}
 )  # fmt: skip
 # What cannot keep a backup from working, wherever the datadir, the socket and the repository lie. No private /tmp: sockets are put
 # there. No read-only system directories: repositories are.
@@ -51,6 +52,11 @@ class Places:
     def description(self) -> str:
         """The file that the runner reads, 0600: it may hold a password."""
         return os.path.join(DIRECTORY, f"{self.name}.json")
+
+    @property
+    def remotes(self) -> str:
+        """rclone's configuration, 0600, where the task describes the remotes."""
+        return os.path.join(DIRECTORY, f"{self.name}.rclone.conf")
 
     @property
     def service_unit(self) -> str:
@@ -120,6 +126,8 @@ def steps_of(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     backup.update(params.get("backup_options") or {})
     # The suffix is a part of the default instance, which is found out when the step runs: a host may get another name.
     shared = {name: backup.get(name) for name in ("instance", "state_dir", "defaults_group_suffix")}
+    if params.get(remotes.OPTION):
+        backup["rclone_config"] = Places(params["name"]).remotes
     place = {**shared, "repository": backup["repository"], "rclone_config": backup.get("rclone_config")}
     steps = [{"operation": "backup", "params": backup}]
     if params.get("copy_to"):

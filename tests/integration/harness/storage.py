@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import shutil
+from typing import Any
 
 from tests.integration.harness.server import Server, wait_for
 from tests.lab.config import Settings
@@ -87,15 +88,26 @@ class Storage:
         self.host.run(
             f"grep -qF '{public}' /root/.ssh/authorized_keys || echo '{public}' >> /root/.ssh/authorized_keys"
         )
-        address = self.host.host.address
-        server.host.put(
-            f"[store]\ntype = s3\nprovider = Other\naccess_key_id = {KEY}\nsecret_access_key = {secret}\n"
-            f"endpoint = http://{address}:{PORT}\nforce_path_style = true\n"
-            f"{f'max_upload_parts = {parts}' if parts else ''}\n\n"
-            f"[shell]\ntype = sftp\nhost = {address}\nuser = root\nkey_file = {_KEY_FILE}\n",
-            CONFIG,
-            0o600,
+        remotes = self.remotes(secret, **({"max_upload_parts": parts} if parts else {}))
+        sections = (
+            "\n".join([f"[{name}]", *(f"{key} = {value}" for key, value in options.items()), ""])
+            for name, options in remotes.items()
         )
+        server.host.put("\n".join(sections), CONFIG, 0o600)
+
+    def remotes(self, secret: str = SECRET, **more: Any) -> dict[str, dict[str, Any]]:
+        """Return the same as an option of a module; the key for SFTP lies on a host that was configured.
+
+        Args:
+            secret: of the account in S3.
+            more: options of S3.
+        """
+        address = self.host.host.address
+        return {
+            "store": {"type": "s3", "provider": "Other", "access_key_id": KEY, "secret_access_key": secret,
+                      "endpoint": f"http://{address}:{PORT}", "force_path_style": True, **more},
+            "shell": {"type": "sftp", "host": address, "user": "root", "key_file": _KEY_FILE},
+        }  # fmt: skip
 
     def names(self, server: Server, where: str) -> list[str]:
         """Return the files below a remote directory, sorted, as rclone on a database host lists them."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -114,10 +115,25 @@ def test_the_runner_is_one_file_that_runs_alone(tmp_path: Path) -> None:
 
 
 def test_secrets_are_no_part_of_a_jobs_identity() -> None:
-    plain = {"target_dir": "/b", "login_password": "one", "_runner": ["x"]}
+    plain = {"target_dir": "/b", "login_password": "one", "rclone_remotes": {"a": {}}, "_runner": ["x"]}
     other = {"target_dir": "/b", "login_password": "two", "_runner": ["y"]}
     assert registry.fingerprint("backup", plain) == registry.fingerprint("backup", other)
     assert registry.fingerprint("backup", plain) != registry.fingerprint("restore", plain)
+
+
+def test_the_next_job_removes_the_secrets_of_one_that_was_killed(tmp_path: Path) -> None:
+    killed, waiting, running = (Path(registry.create_job(str(tmp_path), "backup", {})) for _number in range(3))
+    os.close(registry.claim(str(killed)))
+    descriptor = registry.claim(str(running))
+    for directory in (killed, waiting, running):
+        (directory / "rclone.conf").touch()
+    registry.create_job(str(tmp_path), "backup", {})
+    left = {
+        directory: {"params.json", "rclone.conf"} & set(os.listdir(directory))
+        for directory in (killed, waiting, running)
+    }
+    os.close(descriptor)
+    assert left == {killed: set(), waiting: {"params.json", "rclone.conf"}, running: {"params.json", "rclone.conf"}}
 
 
 def test_a_job_keeps_its_parameters_private(tmp_path: Path) -> None:

@@ -123,6 +123,14 @@ def test_the_steps() -> None:
     remote["backup_options"] = {"format": "stream"}
     check_names(remote)
     assert [step["params"]["rclone_config"] for step in steps_of(remote)] == ["/root/r.conf"] * 3
+    described = {
+        **remote,
+        "rclone_config": None,
+        "rclone_remotes": {"s3": {"type": "s3", "secret_access_key": "geheim"}},
+    }
+    path = "/etc/mariabackup/schedules/nightly.rclone.conf"
+    assert [step["params"]["rclone_config"] for step in steps_of(described)] == [path] * 3
+    assert "geheim" not in description_text(describe(described))
 
 
 def test_a_password_is_in_the_description_and_not_shown() -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream import remotes
 
 Operation = Callable[[dict[str, Any], Context], dict[str, Any]]
 Pair = tuple[Operation, Operation]
@@ -85,11 +86,26 @@ OPERATIONS: dict[str, Callable[[], Pair]] = {
 }
 
 
+def with_remotes(work: Operation) -> Operation:
+    """Put the remotes that a caller has described into a file of the job, for as long as the work lasts."""
+
+    def run(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
+        with remotes.in_file(params, ctx.job_dir) as configured:
+            return work(configured, ctx)
+
+    return run
+
+
+def _configured(name: str, work: Operation) -> Operation:
+    # A schedule keeps them for its runs.
+    return work if name == "schedule" else with_remotes(work)
+
+
 def operation(name: str) -> Operation:
     """Return what does the work of a module."""
-    return OPERATIONS[name]()[0]
+    return _configured(name, OPERATIONS[name]()[0])
 
 
 def plan(name: str) -> Operation:
     """Return what plans it, and writes nothing."""
-    return OPERATIONS[name]()[1]
+    return _configured(name, OPERATIONS[name]()[1])
