@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,14 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest im
     StoredStream,
     write_manifest,
 )
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.remote_record import RemoteRecord, write_record
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.workplace import Workplace
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import operation, plan
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository import transfer
-from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import chain_of
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry, chain_of
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream import rclone
 
 CONTENT = b"some bytes"
 Store = Callable[..., Path]
@@ -73,6 +77,30 @@ def copy(tmp_path: Path) -> Callable[..., dict[str, Any]]:
         return perform({**common, **options}, Context(str(tmp_path), str(tmp_path / "state"), check_mode=check))
 
     return run
+
+
+def test_a_stream_of_remote_storage_may_take_its_time(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred gigabytes are not through in the hour that a small file gets."""
+    unit = store(1, stream=True)
+    url = f"s3:bucket/db1/{unit.name}"
+    write_record(
+        str(unit), RemoteRecord(url, {"backup.mbstream": len(CONTENT), "metadata/xtrabackup_info": len(CONTENT)})
+    )
+    limits: dict[str, float | None] = {}
+
+    def run(argv: tuple[str, ...], **options: Any) -> subprocess.CompletedProcess[str]:
+        limits[f"{argv[1]} {argv[-2]}"] = options["timeout"]
+        return subprocess.CompletedProcess(argv, 0, "", "")
+
+    monkeypatch.setattr(rclone, "find_program", lambda *_names: "rclone")
+    monkeypatch.setattr(subprocess, "run", run)
+    place = Workplace(str(tmp_path / "second" / "db1" / unit.name), "metadata")
+    transfer.send(
+        Entry(unit.name, str(unit), None), place, {}, Context(str(tmp_path), str(tmp_path)), lambda *_arguments: None
+    )
+    assert limits == {f"copy {url}": 3600, f"copyto {url}/backup.mbstream": None}
 
 
 def test_a_chain_arrives_with_its_bases(store: Store, copy: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
