@@ -15,7 +15,18 @@ REMOVED = "(removed)"
 
 # Where every MariaDB looks (facts, section 1); what these include comes with them.
 ROOTS = ("/etc/my.cnf", "/etc/mysql/my.cnf", "/etc/mysql/mariadb.cnf")
-_SECRET = re.compile(r"pass(?:word|wd|phrase)|secret|_filekey$|_master_key|_token$|wsrep_sst_auth", re.IGNORECASE)
+_SECRET = re.compile(r"pass|secret|_filekey$|_master_key|_token$|wsrep_sst_auth|s3_access_key")
+# MariaDB takes the beginning of an option's name for it where no other begins like that: each with its shortest.
+_ABBREVIATED = {
+    "password": "pas",
+    "wsrep_sst_auth": "wsrep_sst_a",
+    "file_key_management_filekey": "file_key_management_filek",
+    "hashicorp_key_management_token": "hashicorp_key_management_to",
+    "aws_key_management_master_key_id": "aws_key_management_ma",
+    "report_password": "report_pa",
+    "s3_access_key": "s3_a",
+    "s3_secret_key": "s3_se",
+}
 _SETTING = re.compile(r"(\s*(?:loose[-_])?)([A-Za-z0-9_.-]+)(\s*=\s*)(.*)")
 _INCLUDE = re.compile(r"\s*!include(dir)?\s+(.+?)\s*")
 _DEEPEST = 10
@@ -23,25 +34,33 @@ _DEEPEST = 10
 
 def is_secret(name: str) -> bool:
     """Tell by its name whether an option or variable can hold a secret."""
-    return _SECRET.search(name.replace("-", "_")) is not None
+    name = name.replace("-", "_").lower()
+    beginning = any(name.startswith(least) and whole.startswith(name) for whole, least in _ABBREVIATED.items())
+    return beginning or _SECRET.search(name) is not None
 
 
 def without_secrets(text: str) -> str:
     """Return the text of an option file with the values of secret options replaced; comments that name one go too."""
     lines = []
     for line in text.splitlines():
-        if line.lstrip().startswith(("#", ";")):
-            lines.append(f"# {REMOVED}" if is_secret(line) else line)
-            continue
-        match = _SETTING.fullmatch(line)
+        comment = line.lstrip().startswith(("#", ";"))
+        match = _SETTING.fullmatch(line.lstrip("#; \t") if comment else line)
         secret = match is not None and is_secret(match[2])
+        if comment:
+            lines.append(f"# {REMOVED}" if secret or is_secret(line) else line)
+            continue
         lines.append(f"{match[1]}{match[2]}{match[3]}{REMOVED}" if match is not None and secret else line)
     return "\n".join(lines) + "\n"
 
 
-def option_files(roots: tuple[str, ...] = ROOTS) -> dict[str, str]:
-    """Return the text of every option file, without secrets, by path; what cannot be read is left out."""
-    return dict(_read(roots, set(), 0))
+def option_files(defaults_file: str | None = None, roots: tuple[str, ...] = ROOTS) -> dict[str, str]:
+    """Return the text of every option file, without secrets, by path; what cannot be read is left out.
+
+    Args:
+        defaults_file: one of this server's own; the usual ones come as well, because it may be meant for the tool alone.
+    """
+    own = (os.path.abspath(defaults_file),) if defaults_file else ()
+    return dict(_read((*own, *roots), set(), 0))
 
 
 def _read(paths: tuple[str, ...], seen: set[str], depth: int) -> Iterator[tuple[str, str]]:

@@ -95,7 +95,9 @@ def _destination(
                 repository.place(instance) if is_remote(repository.place()) else None,
             ),
             # With it, a server that is lost can be built anew.
-            configuration.NAME: configuration.describe(variables, configuration.option_files()),
+            configuration.NAME: configuration.describe(
+                variables, configuration.option_files(params.get("defaults_file"))
+            ),
         }
 
     return Destination(place, identity, instance, beside, None if chooser.type == FULL else chooser)

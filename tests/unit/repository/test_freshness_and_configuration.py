@@ -97,6 +97,18 @@ def test_a_partial_backup_is_no_backup_of_the_server() -> None:
         ("file_key_management_filekey = FILE:/etc/key", "file_key_management_filekey = (removed)"),
         ("wsrep-sst-auth=me:geheim", "wsrep-sst-auth=(removed)"),
         ("# old password: geheim", "# (removed)"),
+        ("pass = geheim", "pass = (removed)"),
+        ("pas=geheim", "pas=(removed)"),
+        ("loose-Passw=geheim", "loose-Passw=(removed)"),
+        ("report-pa = geheim", "report-pa = (removed)"),
+        ("wsrep-sst-a = geheim", "wsrep-sst-a = (removed)"),
+        ("file-key-management-filek = geheim", "file-key-management-filek = (removed)"),
+        ("s3-access-key = geheim", "s3-access-key = (removed)"),
+        ("file_key_management = ON", "file_key_management = ON"),
+        ("file_key_management_filename = /etc/keys", "file_key_management_filename = /etc/keys"),
+        ("report_port = 3306", "report_port = 3306"),
+        ("pager = less", "pager = less"),
+        ("#pas = geheim", "# (removed)"),
         ("datadir = /var/lib/mysql", "datadir = /var/lib/mysql"),
         ("[mysqld]", "[mysqld]"),
         ("skip-name-resolve", "skip-name-resolve"),
@@ -112,9 +124,13 @@ def test_option_files_come_with_what_they_include(tmp_path: Path) -> None:
     (tmp_path / "my.cnf").write_text(f"[mysqld]\n!includedir {tmp_path}/conf.d/\n!include {tmp_path}/gone.cnf\n")
     (tmp_path / "conf.d" / "a.cnf").write_text(f"[client]\npassword=geheim\n!include {tmp_path}/my.cnf\n")
     (tmp_path / "conf.d" / "readme.txt").write_text("no option file")
-    found = configuration.option_files((str(tmp_path / "my.cnf"), str(tmp_path / "none.cnf")))
+    found = configuration.option_files(None, (str(tmp_path / "my.cnf"), str(tmp_path / "none.cnf")))
     assert list(found) == [str(tmp_path / "my.cnf"), f"{tmp_path}/conf.d/a.cnf"]
     assert "geheim" not in "".join(found.values())
+    own = tmp_path / "instance.cnf"
+    own.write_text(f"[mysqld]\ndatadir=/x\n!include {tmp_path}/conf.d/a.cnf\n")
+    found = configuration.option_files(str(own), (str(tmp_path / "my.cnf"),))
+    assert list(found) == [str(own), f"{tmp_path}/conf.d/a.cnf", str(tmp_path / "my.cnf")]
 
 
 def test_the_file_beside_a_backup() -> None:
