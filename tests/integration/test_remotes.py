@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -33,6 +34,7 @@ WHERE = {"repository": REMOTE, "rclone_config": CONFIG}
 INTO = {**WHERE, "format": "stream", "compression": "zstd"}
 BACK: dict[str, Any] = {**WHERE, "existing_data": "delete"}
 IDENTITY = "/root/test-identity"
+ODD = "-db 1 'ü\" $x"
 KEPT = "/etc/mariabackup/schedules/hourly.rclone.conf"
 
 pytestmark = pytest.mark.suites("trixie")
@@ -169,7 +171,7 @@ def test_more_than_small_parts_hold(server: Server, storage: Storage) -> None:
 
 
 def test_sftp_and_another_host(server: Server, storage: Storage, take: Callable[..., Server]) -> None:
-    """SFTP, and a restore on a host that never saw the backup: by instance, and by hand with RESTORE.txt."""
+    """A restore on a host that never saw the backup: from SFTP by its instance, and from S3 by hand with RESTORE.txt."""
     where = {"repository": f"shell:{FOLDER}", "rclone_config": CONFIG}
     taken = server.succeed("backup", **where, format="stream", compression="lz4")
     other = take("trixie", start=True)
@@ -180,12 +182,20 @@ def test_sftp_and_another_host(server: Server, storage: Storage, take: Callable[
     instance = server.out("hostname")
     assert other.succeed("restore", existing_data="delete", instance=instance, **where)["backup_id"] == taken["id"]
     other.assert_seeded()
-    other.dataset("change")
-    text = storage.host.host.get(f"{FOLDER}/{instance}/{taken['id']}/RESTORE.txt")
+    # By hand: an increment in S3, encrypted, of an instance with a name that a shell would take apart.
+    into = {**INTO, "instance": ODD, "encryption_recipients": [_key(other)]}
+    full = server.succeed("backup", **into)["id"]
+    server.dataset("change")
+    changed = server.snapshot()
+    increment = server.succeed("backup", type="incremental", **into)
+    assert increment["base_id"] == full
+    rclone = ["env", f"RCLONE_CONFIG={CONFIG}"]
+    text = other.out([*rclone, "rclone", "cat", f"{REMOTE}/{ODD}/{increment['id']}/RESTORE.txt"])
     script = "".join(line[4:] for line in text.splitlines(keepends=True) if line.startswith("    "))
-    done = other.run(["env", f"RCLONE_CONFIG={CONFIG}", "bash", "-c", script], check=False)
+    script = script.replace("/root/identity.txt", IDENTITY)
+    done = other.run([*rclone, "bash", "-c", script], check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    other.assert_seeded()
+    assert other.snapshot()["tables"] == changed["tables"]
 
 
 def _schedule(
@@ -273,13 +283,87 @@ def test_storage_that_fails(server: Server, storage: Storage) -> None:
     assert "rclone" in result["msg"], show(result)
     server.fail("backup_info", "rclone failed", "answers from this host", **WHERE)
     storage.start()
-    assert _listed(server) == []
     server.succeed("backup", **INTO)
     pid = server.server_pid()
     storage.stop()
     server.fail("restore", "rclone failed", **BACK)
     assert server.server_pid() == pid
     server.assert_seeded()
+
+
+def test_a_connection_that_is_lost(server: Server, storage: Storage) -> None:
+    """In the middle of an upload: an earlier backup survives. In the middle of a restore: the old data serves on. Both: once more."""
+    where = {"repository": f"shell:{FOLDER}", "rclone_config": CONFIG}
+    # Longer than what rclone reads ahead.
+    into = {**where, "format": "stream", "compression": "none"}
+    first = server.succeed("backup", **into)["id"]
+    running = server.start_module("backup", throttle=1, **into)
+    stored = f"find {FOLDER} -name backup.mbstream -size +0 -not -path '*{first}*'"
+    wait_for(lambda: storage.host.out(stored), "an upload has begun", pause=0.1)
+    with storage.disconnected():
+        result = running.result()
+        server.fail("backup_info", "rclone failed", "answers from this host", **where)
+    assert "rclone rcat failed" in result["msg"], show(result)
+    assert "answers from this host" in result["msg"], show(result)
+    half = storage.host.out(stored)
+    assert half, "the upload was through"
+    assert not storage.host.exists(f"{half.rpartition('/')[0]}/manifest.json")
+    found = server.succeed("backup_info", verify=True, **where)
+    assert ([entry["id"] for entry in found["backups"]], found["valid"]) == ([first], True), show(found)
+    server.dataset("change")
+    changed, pid = server.snapshot(), server.server_pid()
+    options = {**where, "existing_data": "delete", "bandwidth_limit": "24M"}
+    running = server.start_module("restore", **options)
+    with contextlib.ExitStack() as cut:
+        # Seen from here, because the way into a busy host takes longer than the extraction.
+        wait_for(lambda: list(server.path("/var/lib").glob("mysql.restore-*/*")), "some of it is there", pause=0.002)
+        with frozen(server, wait_program(server, ["mbstream"])):
+            cut.enter_context(storage.disconnected())
+        result = running.result()
+    assert "rclone cat failed" in result.get("msg", ""), show(result)
+    assert server.server_pid() == pid
+    assert server.snapshot() == changed
+    assert server.succeed("restore", **options)["backup_id"] == first
+    server.assert_seeded()
+    second = server.succeed("backup", **into)["id"]
+    assert [entry["id"] for entry in _listed(server, **where)] == [first, second]
+
+
+def test_an_account_that_may_remove_nothing(server: Server, storage: Storage) -> None:
+    """Backups, after an upload that failed too, and restores; another account prunes."""
+    storage.forbid_removing(server)
+    instance, old = server.out("hostname"), "20200101T000000Z-aaaaaa"
+    where = {"repository": f"keep:{FOLDER}", "rclone_config": CONFIG}
+    into = {**where, "format": "stream", "compression": "zstd"}
+    storage.host.run(f"mkdir -p {FOLDER}/{instance}/{old} && echo x > {FOLDER}/{instance}/{old}/backup.mbstream")
+    first = server.succeed("backup", **into)
+    assert f"{old}, an upload that died, cannot be removed" in str(first["warnings"])
+    assert server.run(f"rclone --config={CONFIG} purge {where['repository']}/{instance}/{old}", check=False).returncode
+    running = server.start_module("backup", throttle=1, **into)
+    stored = f"find {FOLDER} -name backup.mbstream.zst -size +0 -not -path '*{first['id']}*'"
+    wait_for(lambda: storage.host.out(stored), "an upload has begun", pause=0.1)
+    kill_program(server, ["rclone"])
+    assert "rclone rcat was ended by SIGKILL" in running.result()["msg"]
+    half = storage.host.out(stored)
+    assert half, "somebody has removed what was uploaded"
+    server.dataset("change")
+    changed = server.snapshot()
+    second = server.succeed("backup", type="incremental", **into)
+    assert second["base_id"] == first["id"]
+    assert storage.host.out(f"ls {FOLDER}/{instance}").split() == [old, first["id"], half.split("/")[4], second["id"]]
+    server.sql("DROP DATABASE dba_empty")
+    assert server.succeed("restore", existing_data="delete", **where)["backup_id"] == second["id"]
+    assert server.snapshot()["tables"] == changed["tables"]
+    third = server.succeed("backup", **into)
+    server.fail("prune", "rclone failed", "what they are allowed", keep_last=1, **where)
+    found = server.succeed("backup_info", verify=True, **where)
+    assert [entry["id"] for entry in found["backups"]] == [first["id"], second["id"], third["id"]]
+    assert found["valid"]
+    elsewhere = {**where, "repository": f"shell:{FOLDER}"}
+    assert sorted(server.succeed("prune", keep_last=1, **elsewhere)["removed"]) == [first["id"], second["id"]]
+    assert storage.host.out(f"ls {FOLDER}/{instance}").split() == [half.split("/")[4], third["id"]]
+    fourth = server.succeed("backup", type="incremental", **into)
+    assert [entry["id"] for entry in _listed(server, **where)] == [third["id"], fourth["id"]]
 
 
 def test_unfinished_uploads_are_cleaned_up(server: Server, storage: Storage) -> None:

@@ -39,7 +39,10 @@ _KNOWN = (
         "Correct repository, or configure the remote: with the file rclone_config, or with rclone_remotes.",
     ),
     (
-        re.compile(r"connection refused|no such host|i/o timeout|network is unreachable|no route to host|EOF", re.IGNORECASE),
+        re.compile(
+            r"connection (?:refused|lost|reset)|no such host|i/o timeout|network is unreachable|no route to host|EOF",
+            re.IGNORECASE,
+        ),
         "See that the storage answers from this host, then run the task again.",
     ),
     (

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+from collections.abc import Iterator
 from typing import Any
 
 from tests.integration.harness.server import Server, wait_for
@@ -17,6 +19,8 @@ KEY, SECRET = "test-access", "test-secret"
 CONFIG = "/root/test-rclone.conf"
 FOLDER = "/srv/sftp"
 _SERVER = "/opt/moto"
+#: what an account for SFTP has to be allowed, so that backups can be taken and restored, and none is removed
+WRITING = "open,close,read,write,stat,lstat,fstat,setstat,fsetstat,opendir,readdir,mkdir,realpath"
 _KEY_FILE = "/root/test-sftp"
 # Moto takes every number of parts. The real one answers like this, from part 10,001 on.
 _LIMITED = """
@@ -108,6 +112,24 @@ class Storage:
                       "endpoint": f"http://{address}:{PORT}", "force_path_style": True, **more},
             "shell": {"type": "sftp", "host": address, "user": "root", "key_file": _KEY_FILE},
         }  # fmt: skip
+
+    def forbid_removing(self, server: Server) -> None:
+        """Name the SFTP of a host that was configured ``keep:`` as well, for an account that may remove and rename nothing."""
+        key = f"{_KEY_FILE}-keep"
+        server.run(f"rm -f {key} && ssh-keygen -q -t ed25519 -N '' -f {key}")
+        command = f'restrict,command="/usr/lib/openssh/sftp-server -p {WRITING}" {server.out(["cat", f"{key}.pub"])}'
+        self.host.run(f"echo '{command}' >> /root/.ssh/authorized_keys")
+        section = f"[keep]\ntype = sftp\nhost = {self.host.host.address}\nuser = root\nkey_file = {key}\n"
+        server.run(f"printf '\n%s' '{section}' >> {CONFIG}")
+
+    @contextlib.contextmanager
+    def disconnected(self) -> Iterator[None]:
+        """Cut every session of SFTP, and let nobody in for as long as the block lasts."""
+        self.host.run("systemctl stop ssh; pkill -KILL -x sshd; pkill -KILL -x sftp-server", check=False)
+        try:
+            yield
+        finally:
+            self.host.run("systemctl start ssh")
 
     def names(self, server: Server, where: str) -> list[str]:
         """Return the files below a remote directory, sorted, as rclone on a database host lists them."""
