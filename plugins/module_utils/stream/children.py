@@ -167,6 +167,7 @@ def failure(child: Child, log_path: str, offset: int, action: str) -> Mariabacku
 
 
 def _words(tail: Sequence[str], name: str) -> str:
-    """Return the last line that names the program, or the last of all, without the full stop."""
-    line = next((line for line in reversed(tail) if name in line), tail[-1] if tail else "")
+    """Return the last line that names the program, or the last that continues no other, without the full stop."""
+    begun = [line for line in tail if not line[:1].isspace()] or tail
+    line = next((line for line in reversed(begun) if name in line), begun[-1] if begun else "")
     return "".join(character for character in line if character.isprintable()).strip().rstrip(".")

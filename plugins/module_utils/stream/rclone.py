@@ -52,6 +52,10 @@ _KNOWN = (
         ),
         "Correct the credentials (rclone_config or rclone_remotes), or what they are allowed.",
     ),
+    (
+        re.compile(r"Part number must be|TooManyParts", re.IGNORECASE),
+        "Say how many parts the storage takes, with max_upload_parts in the configuration of the remote.",
+    ),
     (re.compile(r"NoSuchBucket", re.IGNORECASE), "Make the bucket, or correct repository."),
     (
         re.compile(r"no space left|quota|InsufficientStorage|XMinioStorageFull", re.IGNORECASE),

@@ -273,6 +273,15 @@ def test_an_upload_that_fails(log: str, data: bytes) -> None:
                 pipe.finish(writer_failed=failed)
 
 
+def test_an_upload_that_fails_says_why(log: str, data: bytes) -> None:
+    """The last line of an error of S3 is its status and no more."""
+    script = r"cat >/dev/null; printf 'Failed to rcat: InvalidArgument: no\n\tstatus code: 400\n' >&2; exit 1"
+    with OutputPipe([CAT], sh(script, "rclone"), log) as pipe:
+        failed = feed(pipe.fd, data) != 0
+        with pytest.raises(MariabackupError, match="return code 1: Failed to rcat: InvalidArgument: no"):
+            pipe.finish(writer_failed=failed)
+
+
 def test_an_upload_that_stops_early(log: str, data: bytes) -> None:
     with OutputPipe([CAT], program("head", "-c", "5"), log) as pipe:
         feed(pipe.fd, data)

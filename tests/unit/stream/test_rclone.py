@@ -116,6 +116,11 @@ def test_paths_of_a_remote() -> None:
             "AccessDenied",
             "credentials",
         ),
+        (
+            "ERROR : InvalidArgument: Part number must be an integer between 1 and 10\n",
+            "Part number",
+            "max_upload_parts",
+        ),
         ("ERROR : NoSuchBucket: The specified bucket does not exist\n", "NoSuchBucket", "Make the bucket"),
         ("ERROR : write /srv/x: no space left on device\n", "no space left", "Make room"),
         ("", "it said nothing", "Mend what it says"),
