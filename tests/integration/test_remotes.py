@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.remotes import config_text
-from tests.integration.harness.backups import watch_for_secret
+from tests.integration.harness.backups import pasted, watch_for_secret
 from tests.integration.harness.faults import (
     TOOL,
     clear_breakpoints,
@@ -107,6 +107,7 @@ def test_s3(server: Server, storage: Storage) -> None:
         "RESTORE.txt", "backup.mbstream.zst.age", "configuration.json", "files.json", "manifest.json"
     ]  # fmt: skip
     assert first["stored_bytes"] > 5 << 20, "the upload had one part only"
+    assert first["path"] == f"{REMOTE}/{instance}/{first['id']}"
     _nothing_stored_here(server)
     server.dataset("change")
     changed = server.snapshot()
@@ -189,11 +190,8 @@ def test_sftp_and_another_host(server: Server, storage: Storage, take: Callable[
     changed = server.snapshot()
     increment = server.succeed("backup", type="incremental", **into)
     assert increment["base_id"] == full
-    rclone = ["env", f"RCLONE_CONFIG={CONFIG}"]
-    text = other.out([*rclone, "rclone", "cat", f"{REMOTE}/{ODD}/{increment['id']}/RESTORE.txt"])
-    script = "".join(line[4:] for line in text.splitlines(keepends=True) if line.startswith("    "))
-    script = script.replace("/root/identity.txt", IDENTITY)
-    done = other.run([*rclone, "bash", "-c", script], check=False)
+    text = other.out(["rclone", f"--config={CONFIG}", "cat", f"{REMOTE}/{ODD}/{increment['id']}/RESTORE.txt"])
+    done = other.run(["bash", "-c", pasted(text).replace("/root/identity.txt", IDENTITY)], check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert other.snapshot()["tables"] == changed["tables"]
 

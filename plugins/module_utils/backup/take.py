@@ -72,7 +72,7 @@ def check(
             probe(params["state_dir"], planned.datadir, "backup")
     return {
         "changed": True,
-        "path": planned.place.target,
+        "path": planned.place.address,
         **kind_of(planned, params),
         "server_version": str(planned.server) if planned.server else None,
         "tool_version": str(planned.tool.version),

@@ -20,6 +20,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest im
     read_manifest,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import Proof, inspect_backup
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.remote_record import address_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.selection import Filter, Selection, quote_table
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.space import (
     Estimate,
@@ -361,7 +362,7 @@ def result_of(manifest: Manifest, proof: Proof) -> dict[str, Any]:
     """Return the result keys that describe a backup."""
     return {
         "id": manifest.id,
-        "path": proof.path,
+        "path": address_of(proof.path),
         "type": manifest.type,
         "base_id": manifest.base_id,
         "from_lsn": manifest.from_lsn,

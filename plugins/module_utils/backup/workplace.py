@@ -91,6 +91,11 @@ class Workplace:
         self._point: Point = nowhere
 
     @property
+    def address(self) -> str:
+        """What the user calls the place of the backup's files."""
+        return self.target
+
+    @property
     def file_system(self) -> str:
         """An existing directory on the file system that will hold the backup."""
         path = self.directory if self.inside else os.path.dirname(self.unit)

@@ -34,6 +34,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.repository.transfe
     verify,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.rclone import is_remote, repository_name
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream.remotes import lasting_config
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.run import ends_on_signal
 
 
@@ -214,7 +215,8 @@ def _copy(entry: Entry, planned: _Plan, params: Mapping[str, Any], ctx: Context,
             ctx.point("copy-commit")
             # The manifest as it was, byte for byte, and after everything else.
             place.commit(
-                None, {instructions.NAME: _restore_text(entry, planned, place.unit), MANIFEST: _text(entry.path)}
+                None,
+                {instructions.NAME: _restore_text(entry, planned, place.unit, params), MANIFEST: _text(entry.path)},
             )
     finally:
         place.discard()
@@ -226,9 +228,9 @@ def _text(path: str) -> str:
         return stream.read()
 
 
-def _restore_text(entry: Entry, planned: _Plan, path: str) -> str:
+def _restore_text(entry: Entry, planned: _Plan, path: str, params: Mapping[str, Any]) -> str:
     """Return how to restore the copy by hand."""
     before = planned.chain[: planned.chain.index(entry)]
     bases = [other.head.manifest for other in before if other.head is not None]
     remote = planned.place if is_remote(planned.target.place()) else None
-    return instructions.restore_text(manifest_of(entry), path, bases, remote)
+    return instructions.restore_text(manifest_of(entry), path, bases, remote, lasting_config(params))

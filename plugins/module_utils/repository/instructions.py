@@ -118,6 +118,10 @@ _FETCH = """\
 _IDENTITY = """\
     IDENTITY=/root/identity.txt  # the file with a secret key of one of its recipients
 """
+_RCLONE = """\
+    export RCLONE_CONFIG={config}  # the file that names the remote
+"""
+_OWN_CONFIG = '"${RCLONE_CONFIG:-$HOME/.config/rclone/rclone.conf}"'
 _UNPACK = {"zstd": "zstd -dc", "lz4": "lz4 -dc", "gzip": "gzip -dc"}
 _PARTIAL = """\
 This backup holds some tables and no whole server
@@ -156,7 +160,13 @@ _PREPARE = '    mariadb-backup --prepare --target-dir="$DATADIR.new"'
 _NO_CHECKSUMS = '    echo "this backup was taken without checksums"'
 
 
-def restore_text(manifest: Manifest, path: str, bases: Sequence[Manifest] = (), remote: str | None = None) -> str:
+def restore_text(
+    manifest: Manifest,
+    path: str,
+    bases: Sequence[Manifest] = (),
+    remote: str | None = None,
+    rclone_config: str | None = None,
+) -> str:
     """Return the text for a backup.
 
     Args:
@@ -164,6 +174,7 @@ def restore_text(manifest: Manifest, path: str, bases: Sequence[Manifest] = (), 
         path: the backup's directory in the repository.
         bases: of an increment: the backups that it is built on, from the full one on.
         remote: where the backups of the instance lie in remote storage, ``NAME:path``; ``path`` is of no use then.
+        rclone_config: the file that names the remote; None where rclone's own place is, or where it was the caller's variables.
     """
     if manifest.partial:
         return _partial_text(manifest, path)
@@ -198,7 +209,7 @@ def restore_text(manifest: Manifest, path: str, bases: Sequence[Manifest] = (), 
         prepare="" if manifest.prepared else _PREPARE + (_APPLY.format(**places) if bases else ""),
     )
     if any(link.stream is not None for link in (*bases, manifest)):
-        return _of_streams(text, (*bases, manifest), remote)
+        return _of_streams(text, (*bases, manifest), remote, rclone_config)
     return text
 
 
@@ -208,7 +219,7 @@ def _check(manifest: Manifest, bases: Sequence[Manifest]) -> str:
     return _CHECK_CHAIN if bases else _CHECK
 
 
-def _of_streams(text: str, links: Sequence[Manifest], remote: str | None) -> str:
+def _of_streams(text: str, links: Sequence[Manifest], remote: str | None, rclone_config: str | None) -> str:
     """Replace checking and copying files by what streams need."""
     units = {link.id: "$BACKUP" if len(links) == 1 else f"$BACKUP/../{link.id}" for link in links}
     check = '    mkdir -p "$BACKUP"\n' if remote else ""
@@ -243,6 +254,9 @@ def _of_streams(text: str, links: Sequence[Manifest], remote: str | None) -> str
     text = text[:begin] + (check or _NO_CHECKSUMS + "\n") + text[end:]
     begin, end = text.index("still run.\n\n") + len("still run.\n\n"), text.index('\n    rm -f "$DATADIR.new"')
     text = text[:begin] + "\n".join(place) + text[end:]
+    if remote:
+        config = shlex.quote(rclone_config) if rclone_config else _OWN_CONFIG
+        text = text.replace("    set -eu\n", _RCLONE.format(config=config) + "    set -eu\n", 1)
     if any(link.encrypted for link in links):
         text = text.replace("    set -eu\n", _IDENTITY + "    set -eu\n", 1)
     programs = sorted(

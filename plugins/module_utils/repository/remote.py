@@ -227,6 +227,10 @@ class RemoteWorkplace(Workplace):
         self._rclone = rclone
         self._begun = False
 
+    @property
+    def address(self) -> str:
+        return self.url
+
     def open_stream(self, name: str, expected_bytes: int) -> int | Filter:
         self._begun = True
         return self._rclone.writer(join(self.url, name), expected_bytes)

@@ -30,6 +30,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.repository.access 
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.basis import Chooser, problems_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository, instance_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.rclone import is_remote
+from ansible_collections.dba.mariabackup.plugins.module_utils.stream.remotes import lasting_config
 
 
 def check(
@@ -93,6 +94,7 @@ def _destination(
                 place.unit,
                 chooser.choice.chain,
                 repository.place(instance) if is_remote(repository.place()) else None,
+                lasting_config(params),
             ),
             # With it, a server that is lost can be built anew.
             configuration.NAME: configuration.describe(

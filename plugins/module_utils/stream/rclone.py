@@ -230,7 +230,7 @@ class Rclone:
         try:
             done = subprocess.run(
                 argv, input=text, stdin=None if text is not None else subprocess.DEVNULL, capture_output=True, text=True,
-                errors="replace", check=False, timeout=timeout, env={**os.environ, "LC_ALL": "C"},
+                errors="replace", check=False, timeout=timeout, env={**os.environ, "LC_ALL": "C"}, umask=0o077,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise MariabackupError(

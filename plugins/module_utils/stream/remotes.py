@@ -18,6 +18,8 @@ OPTION = "rclone_remotes"
 #: the file's name in the directory of a job
 FILE = "rclone.conf"
 
+_BRIEF = "_rclone_config_is_brief"
+
 _NAME = re.compile(r"[A-Za-z0-9_.+@-](?:[A-Za-z0-9_.+@ -]*[A-Za-z0-9_.+@-])?")
 _KEY = re.compile(r"[A-Za-z0-9_]+")
 # rclone would end the value there, or put another one in its place; a line break would begin another option.
@@ -87,6 +89,11 @@ def words_of(remotes: Mapping[str, Any]) -> set[str]:
     return {str(value) for found in values for value in found}
 
 
+def lasting_config(params: Mapping[str, Any]) -> str | None:
+    """Return the configuration file that is still there when the task has ended; None where there is none."""
+    return None if params.get(_BRIEF) else params.get("rclone_config")
+
+
 @contextlib.contextmanager
 def in_file(params: Mapping[str, Any], directory: str) -> Iterator[dict[str, Any]]:
     """Give the options of a module with the remotes in a file, ``rclone_config``, which is removed when the block ends.
@@ -105,7 +112,7 @@ def in_file(params: Mapping[str, Any], directory: str) -> Iterator[dict[str, Any
     path = os.path.join(directory, FILE)
     write_atomic(path, config_text(params[OPTION]))
     try:
-        yield {**params, OPTION: None, "rclone_config": path}
+        yield {**params, OPTION: None, "rclone_config": path, _BRIEF: True}
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)

@@ -17,6 +17,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.errors import Mari
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.remotes import (
     config_text,
     in_file,
+    lasting_config,
     secrets_of,
     words_of,
 )
@@ -64,10 +65,12 @@ def test_a_file_for_a_while(tmp_path: Path) -> None:
         path = tmp_path / "rclone.conf"
         assert path.stat().st_mode & 0o777 == 0o600
         assert path.read_text() == config_text(REMOTES)
-        assert configured == {"repository": "s3:b", "rclone_config": str(path), "rclone_remotes": None}
+        assert (configured["rclone_config"], configured["rclone_remotes"]) == (str(path), None)
+        assert lasting_config(configured) is None, "nobody finds it there later"
     assert os.listdir(tmp_path) == []
     with in_file({"rclone_config": "/etc/r"}, str(tmp_path)) as configured:
         assert configured == {"rclone_config": "/etc/r"}
+        assert lasting_config(configured) == "/etc/r"
         assert os.listdir(tmp_path) == []
 
 
