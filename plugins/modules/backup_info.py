@@ -118,8 +118,8 @@ EXAMPLES = r"""
   dba.mariabackup.backup_info:
     repository: /srv/repository
     type: incremental
-    after: 2026-11-22T00:00:00Z
-    before: 2026-11-22T23:59:59Z
+    after: "2026-11-22T00:00:00Z"
+    before: "2026-11-22T23:59:59Z"
 
 - name: Read all of the newest one of another server
   dba.mariabackup.backup_info:
