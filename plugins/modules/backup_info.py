@@ -114,12 +114,11 @@ EXAMPLES = r"""
     repository: /srv/repository
   register: listed
 
-- name: List the increments of one day
+- name: List the increments since a day
   dba.mariabackup.backup_info:
     repository: /srv/repository
     type: incremental
     after: "2026-11-22T00:00:00Z"
-    before: "2026-11-22T23:59:59Z"
 
 - name: Read all of the newest one of another server
   dba.mariabackup.backup_info:
