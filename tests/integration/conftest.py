@@ -23,6 +23,7 @@ import pytest
 
 from tests.integration.harness.bench import Bench, Rack
 from tests.integration.harness.layouts import LAYOUTS, PLAIN
+from tests.integration.harness.memory import available_memory
 from tests.integration.harness.playbooks import Playbooks
 from tests.integration.harness.pool import Pool
 from tests.integration.harness.server import Server
@@ -52,11 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if os.environ.get("MARIABACKUP_LAB_KEEP") != "1":
             _sweep(state)
         free = os.statvfs(_MEMORY)
-        available = 0
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                available = int(line.split()[1]) << 10
-        if min(free.f_bavail * free.f_frsize, available) > _MEMORY_NEEDED:
+        if min(free.f_bavail * free.f_frsize, available_memory()) > _MEMORY_NEEDED:
             os.environ["MARIABACKUP_LAB_STATE"] = str(state)
     config.addinivalue_line("markers", "suites(*names): the Debian suites the fixture server runs the test on")
     config.addinivalue_line("markers", "layout(name, **options): the layout that the server starts with")
@@ -142,9 +139,10 @@ def session_pool(published: Path) -> Iterator[Pool]:
 
 
 @pytest.fixture
-def pool(session_pool: Pool, request: pytest.FixtureRequest) -> Iterator[Pool]:
+def pool(session_pool: Pool, rack: Rack, request: pytest.FixtureRequest) -> Iterator[Pool]:
     """The hosts that this test may take; they are given back when it is over."""
     request.node.stash[_POOL] = session_pool
+    rack.relieve()
     session_pool.used.clear()
     yield session_pool
     session_pool.give_back()

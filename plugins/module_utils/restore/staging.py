@@ -109,6 +109,8 @@ def has_server_data(journal: Journal) -> bool:
 
     What a server leaves that was started on an empty one does not count: a reboot may have done that, and it never came up.
     """
+    if not os.path.isdir(journal["datadir"]):
+        return False
     with os.scandir(journal["datadir"]) as entries:
         return any(
             entry.is_dir() and not entry.name.startswith((".", "#")) and entry.name not in IGNORED_DIRECTORIES

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.harness.layouts import Layout
+from tests.integration.harness.memory import available_memory
 from tests.integration.harness.modules import Result
 from tests.integration.harness.pool import Pool
 from tests.integration.harness.seeds import TOOLS
@@ -25,6 +26,9 @@ from tests.lab import HostSpec
 
 OLD, NEW = "old", "new"
 ROWS = 200
+
+# The hosts of three workers and what they run take a third of this within one test.
+_MEMORY_LOW = 6 << 30
 
 _DROP_IN = "/etc/systemd/system/mariadb.service.d"
 _INSTALL = """
@@ -238,10 +242,20 @@ class Rack:
         self._servers: dict[tuple[str, str | None], Server] = {}
         self._benches: dict[tuple[str, str | None], Bench] = {}
 
+    def relieve(self, keep: tuple[str, str | None] | None = None) -> None:
+        """Destroy idle hosts, but for one, when the machine runs out of memory: they lie in it, and are made anew in seconds."""
+        # A bench that is lent is not among them.
+        idle = [key for key in self._benches if key != keep]
+        if idle and available_memory() < _MEMORY_LOW:
+            self._pool.lab.down([self._servers.pop(key).name for key in idle])
+            for key in idle:
+                del self._benches[key]
+
     @contextlib.contextmanager
     def bench(self, suite: str, layout: Layout, disk: str | None = None) -> Any:
         """Lend a bench; after a failed cell the next one starts from the stored data."""
         key = (suite, disk)
+        self.relieve(key)
         bench = self._benches.pop(key, None)
         server = self._servers.get(key)
         if server is None or not server.host.running():
