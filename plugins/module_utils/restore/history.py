@@ -84,7 +84,7 @@ def stage_put_back(journal: Journal, host: Host, ctx: Context) -> None:
     called again.
 
     Raises:
-        MariabackupError: the files cannot be written.
+        MariabackupError: the files cannot be read or written.
     """
     logs = host.layout.binary_logs
     if logs is None:
@@ -96,11 +96,11 @@ def stage_put_back(journal: Journal, host: Host, ctx: Context) -> None:
         return  # the logs were left in place, and so were their numbers
     # Steps that were planned before name files which are replaced here.
     journal.write(back_steps=[])
-    if journal.get("kept_end") is None:
-        name = last_binlog(place_in(roots, logs.index) or "", "/")
-        kept = os.path.join(os.path.dirname(target), os.path.basename(name)) if name else None
-        journal.write(kept_end=_to_json(read_end(target, kept)))
     try:
+        if journal.get("kept_end") is None:
+            name = last_binlog(place_in(roots, logs.index) or "", "/")
+            kept = os.path.join(os.path.dirname(target), os.path.basename(name)) if name else None
+            journal.write(kept_end=_to_json(read_end(target, kept)))
         text, last_file = _above(
             host, read_binlog_end(host.options), _from_json(journal["kept_end"]), "the old data", ctx
         )
@@ -113,7 +113,7 @@ def stage_put_back(journal: Journal, host: Host, ctx: Context) -> None:
                 fsync_path(os.path.dirname(path))
     except OSError as error:
         raise MariabackupError(
-            f"The GTID state of the old data cannot be written ({target}): {error.strerror}.",
+            f"The GTID state of the old data cannot be read or written ({error.filename or target}): {error.strerror}.",
             "The present data stays in service. Mend that, then run the same task again.",
         ) from error
 
