@@ -78,8 +78,11 @@ class Interrupted(BaseException):
         self.error = error
 
 
+def error_of(raised: MariabackupError | Interrupted) -> MariabackupError:
+    """Return the error that the user gets."""
+    return raised.error if isinstance(raised, Interrupted) else raised
+
+
 def foreseen(raised: BaseException) -> MariabackupError | None:
-    """Return the error that the user gets for an exception; None for a defect of ours."""
-    if isinstance(raised, Interrupted):
-        return raised.error
-    return raised if isinstance(raised, MariabackupError) else None
+    """Return the error that the user gets for any exception; None for a defect of ours."""
+    return error_of(raised) if isinstance(raised, (MariabackupError, Interrupted)) else None

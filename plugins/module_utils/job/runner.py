@@ -16,6 +16,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.context import Con
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import (
     Interrupted,
     MariabackupError,
+    error_of,
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import give_up_spare, read_json, write_json
 from ansible_collections.dba.mariabackup.plugins.module_utils.job import registry
@@ -39,7 +40,7 @@ def execute(operation: str, params: dict[str, Any], ctx: Context) -> dict[str, A
         result = find_operation(operation)(params, ctx)
         outcome: dict[str, Any] = {"ok": True, "result": result}
     except (MariabackupError, Interrupted) as raised:
-        error = raised.error if isinstance(raised, Interrupted) else raised
+        error = error_of(raised)
         error.log_path = error.log_path or ctx.log_path
         ctx.log(f"failed: {error}")
         outcome = {"ok": False, "error": error.as_result()}

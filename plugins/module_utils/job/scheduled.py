@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Callable
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
-from ansible_collections.dba.mariabackup.plugins.module_utils.errors import Interrupted, MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import Interrupted, MariabackupError, error_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import path_key, read_json, write_atomic
 from ansible_collections.dba.mariabackup.plugins.module_utils.job import registry
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.metrics import file_name, metrics_text
@@ -57,7 +57,7 @@ def run(path: str, run_job: Callable[[str], int]) -> int:
         with exclusive(description["state_dir"], _turn(description), "backup by schedule"):
             result = _steps(description, outcome, run_job)
     except (MariabackupError, Interrupted) as raised:
-        result = (raised.error if isinstance(raised, Interrupted) else raised).as_result()
+        result = error_of(raised).as_result()
     except OSError as error:
         result = {"failed_phase": None, "msg": f"{error.filename or ''}: {error.strerror or error}."}
     return _end(description, outcome, result)

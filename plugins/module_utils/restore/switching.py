@@ -20,7 +20,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.swap impor
     plan_steps,
     undo,
 )
-from ansible_collections.dba.mariabackup.plugins.module_utils.errors import Interrupted, MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import Interrupted, MariabackupError, error_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import sync_file_system
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.outsiders import staying_users
@@ -94,7 +94,7 @@ def hold_and_stop(
     try:
         service.stop(survey.stop_timeout if timeout is None else timeout, kill=kill)
     except (MariabackupError, Interrupted) as raised:
-        error = raised.error if isinstance(raised, Interrupted) else raised
+        error = error_of(raised)
         if not kill:
             journal.write(stopped_at=None)
             error.action = f"{service.start_when_stopped(survey.triggers)} {error.action}"

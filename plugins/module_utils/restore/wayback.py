@@ -20,9 +20,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.restore import jou
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.host import Host
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.switching import (
-    ALL,
     NONE,
-    back_begun,
     hold_and_stop,
     members_of,
     new_set_in_place,
@@ -72,7 +70,7 @@ def go_back(journal: Journal, host: Host, ctx: Context, params: Mapping[str, Any
 
 def _given_up(journal: Journal) -> bool:
     """Whether what may run is a server on the new set that nobody could write to; any other is given its time to stop."""
-    return swap_state(journal) == ALL and not back_begun(journal) and not journal.get("put_back")
+    return new_set_in_place(journal) and not journal.get("put_back")
 
 
 def _old_set_serves(journal: Journal, service: Service) -> bool:

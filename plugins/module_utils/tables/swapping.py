@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.selection import Table, quote_table
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
-from ansible_collections.dba.mariabackup.plugins.module_utils.errors import Interrupted, MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.errors import Interrupted, MariabackupError, error_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.names import quote
 from ansible_collections.dba.mariabackup.plugins.module_utils.tables.definition import ForeignKey
 from ansible_collections.dba.mariabackup.plugins.module_utils.tables.journal import (
@@ -97,7 +97,7 @@ def finish(journal: Journal, live: Live, ctx: Context) -> list[dict[str, Any]]:
             for entry in journal.entries:
                 _drop_old(live, entry, ctx)
     except (MariabackupError, Interrupted) as raised:
-        error = raised.error if isinstance(raised, Interrupted) else raised
+        error = error_of(raised)
         raise MariabackupError(
             f"The tables {', '.join(quote_table(entry.table) for entry in journal.entries)} are imported and in place, but"
             f" what follows failed: {error.cause}",

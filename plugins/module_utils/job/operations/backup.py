@@ -72,23 +72,22 @@ def _require_repository(params: Mapping[str, Any]) -> None:
     check_options(params)
 
 
+def _begin(params: Mapping[str, Any], ctx: Context) -> ServerKnowledge | None:
+    _require_repository(params)
+    return _ask_server(params, ctx)
+
+
 def run(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
     """Take a backup into a directory or a repository."""
-    _require_repository(params)
-    server = _ask_server(params, ctx)
+    server = _begin(params, ctx)
     if params["repository"]:
-        result = taking.run(params, ctx, server, timeline_of)
-    else:
-        result = take.run(params, ctx, server, timeline_of=timeline_of)
-    return with_diff(result, "")
+        return with_diff(taking.run(params, ctx, server, timeline_of), "")
+    return with_diff(take.run(params, ctx, server, timeline_of=timeline_of), "")
 
 
 def check(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
     """Say what ``run`` would do; nothing is written."""
-    _require_repository(params)
-    server = _ask_server(params, ctx)
+    server = _begin(params, ctx)
     if params["repository"]:
-        result = taking.check(params, ctx, server, timeline_of)
-    else:
-        result = take.check(params, ctx, server, timeline_of=timeline_of)
-    return with_diff(result, "")
+        return with_diff(taking.check(params, ctx, server, timeline_of), "")
+    return with_diff(take.check(params, ctx, server, timeline_of=timeline_of), "")
