@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.harness.backups import BACKUP_KEYS, pasted, server_goes_on
+from tests.integration.harness.backups import BACKUP_KEYS, server_goes_on
 from tests.integration.harness.faults import (
     TOOL,
     clear_breakpoints,
@@ -26,6 +26,7 @@ from tests.integration.harness.faults import (
 )
 from tests.integration.harness.layouts import LAYOUTS
 from tests.integration.harness.server import Server, assert_same, show
+from tests.support.by_hand import pasted
 
 REPOSITORY = "/srv/repository"
 _T = "(id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(200), KEY (v))"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream.remotes import config_text
-from tests.integration.harness.backups import pasted, watch_for_secret
+from tests.integration.harness.backups import watch_for_secret
 from tests.integration.harness.faults import (
     TOOL,
     clear_breakpoints,
@@ -28,6 +28,7 @@ from tests.integration.harness.faults import (
 from tests.integration.harness.playbooks import Playbooks
 from tests.integration.harness.server import STATE_DIR, Server, show, wait_for
 from tests.integration.harness.storage import CONFIG, FOLDER, SECRET, Storage
+from tests.support.by_hand import pasted
 
 REMOTE = "store:backups"
 WHERE = {"repository": REMOTE, "rclone_config": CONFIG}

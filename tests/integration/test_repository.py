@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.harness.backups import BACKUP_KEYS, pasted
+from tests.integration.harness.backups import BACKUP_KEYS
 from tests.integration.harness.faults import (
     TOOL,
     clear_breakpoints,
@@ -24,6 +24,7 @@ from tests.integration.harness.faults import (
     wait_stopped,
 )
 from tests.integration.harness.server import Server, show
+from tests.support.by_hand import pasted
 
 REPOSITORY = "/srv/repository"
 ODD = "-db 1 'ü\" $x"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.harness.backups import BACKUP_KEYS, pasted
+from tests.integration.harness.backups import BACKUP_KEYS
 from tests.integration.harness.faults import (
     TOOL,
     clear_breakpoints,
@@ -22,6 +22,7 @@ from tests.integration.harness.faults import (
 )
 from tests.integration.harness.modules import Result
 from tests.integration.harness.server import Server, assert_same, show
+from tests.support.by_hand import pasted
 
 REPOSITORY = "/srv/repository"
 IDENTITY = "/root/test-identity"

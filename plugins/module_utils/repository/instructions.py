@@ -297,8 +297,3 @@ def _service(instance: str) -> str:
     """Return the service of an instance that is named after its host; ``db1@x`` is ``mariadb@x`` there."""
     _host, separator, suffix = instance.partition("@")
     return f"mariadb{separator}{suffix}.service"
-
-
-def commands(text: str) -> str:
-    """Return the commands of such a text as one script."""
-    return "".join(line[4:] for line in text.splitlines(keepends=True) if line.startswith("    "))

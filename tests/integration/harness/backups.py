@@ -71,11 +71,6 @@ def raw_backup(server: Server, target_dir: str) -> None:
     server.run(["mariadb-backup", "--user=root", "--backup", f"--target-dir={target_dir}"])
 
 
-def pasted(text: str) -> str:
-    """Return the commands of a RESTORE.txt as somebody pastes them into a shell, with the spaces before them."""
-    return "".join(line for line in text.splitlines(keepends=True) if line.startswith("    "))
-
-
 _WATCH = """
 import glob, json, signal, sys, time
 secret = sys.argv[1].encode()

@@ -32,9 +32,10 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.errors import Mari
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository import listing, prune_task
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import chain_of, choose
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.filtering import filter_of
-from ansible_collections.dba.mariabackup.plugins.module_utils.repository.instructions import commands, restore_text
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.instructions import restore_text
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository, instance_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.source import find, links, reading, request_of
+from tests.support.by_hand import pasted
 
 INSTANCE = "db 1 \u00fc'\"-"
 Store = Callable[..., Path]
@@ -491,20 +492,20 @@ def test_a_partial_backup_is_never_the_newest(store: Store, tmp_path: Path) -> N
 
 def test_how_to_restore_by_hand() -> None:
     text = restore_text(manifest(5), "/srv/it's here/db1/x")
-    script = commands(text)
+    script = pasted(text)
     assert "BACKUP='/srv/it'\"'\"'s here/db1/x'" in script
     assert '--prepare --target-dir="$DATADIR.new"' in script
     assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
     assert "MariaDB 10.11 and" in text
     prepared = restore_text(manifest(5, prepared=True, checksum="none"), "/b")
-    assert "--prepare" not in commands(prepared)
-    assert "sha256sum" not in commands(prepared)
-    assert subprocess.run(["bash", "-n"], input=commands(prepared), text=True, check=False).returncode == 0
+    assert "--prepare" not in pasted(prepared)
+    assert "sha256sum" not in pasted(prepared)
+    assert subprocess.run(["bash", "-n"], input=pasted(prepared), text=True, check=False).returncode == 0
 
 
 def test_how_to_restore_a_chain_by_hand() -> None:
     text = restore_text(manifest(5, **on(4)), "/srv/r/db1/x", [manifest(3), manifest(4, **on(3))])
-    script = commands(text)
+    script = pasted(text)
     assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
     assert f"({'incremental'} of {manifest(4).id})" in text
     assert f"FULL={manifest(3).id}\n" in script
@@ -512,7 +513,7 @@ def test_how_to_restore_a_chain_by_hand() -> None:
     assert '--incremental-dir="$DATADIR.increment"' in script
     assert "sha256sum" in script
     unchecked = restore_text(manifest(5, **on(4)), "/b", [manifest(4, checksum="none")])
-    assert "sha256sum" not in commands(unchecked)
+    assert "sha256sum" not in pasted(unchecked)
 
 
 def test_a_broken_chain_names_what_can_be_restored(store: Store, tmp_path: Path) -> None:
