@@ -22,6 +22,11 @@ def tool_spec() -> Spec:
     }
 
 
+def job_spec() -> Spec:
+    """Return the options about waiting for a job (fragment ``job``); the action plugins act on them."""
+    return {"wait": {"type": "bool", "default": True}, "progress": {"type": "bool", "default": True}}
+
+
 def login_spec() -> Spec:
     """Return the options that log in to the server (fragment ``login``)."""
     return {

@@ -15,6 +15,8 @@ from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import foreseen
 
+_EVERY = 1.0  # seconds between two notes of a job's progress
+
 
 class Context:
     """The surroundings of one operation.
@@ -33,7 +35,9 @@ class Context:
         self.phases: list[dict[str, Any]] = []
         self.warnings: list[str] = []
         self._phase = ""
-        self._told = 0.0
+        # Of the bytes that a phase counts: when the last line was told, when the counting began, from what, and how far it is.
+        self._told = self._began = 0.0
+        self._base = self._done = 0
 
     def log(self, line: str) -> None:
         """Add one line with the time to the job's log; in check mode there is none.
@@ -63,6 +67,8 @@ class Context:
         started = time.monotonic()
         self._phase = name
         self.log(f"phase {name}")
+        self._began, self._base, self._done = started, 0, 0
+        self._tell(started, 0, 0)
         try:
             yield
         except BaseException as raised:
@@ -83,15 +89,37 @@ class Context:
         self.phases.append({"name": name, "seconds": round(seconds, 3)})
 
     def progress(self, done: int, total: int) -> None:
-        """Keep ``status.json`` at how many of how many bytes of this phase are done, once a second at most."""
+        """Tell how many of how many bytes of this phase are done, once a second at most.
+
+        Args:
+            done: bytes; far less than before means that something else has begun within the phase. A little less means
+                nothing: several threads count.
+            total: bytes, or 0 when nobody knows.
+        """
         now = time.monotonic()
-        if self.check_mode or now - self._told < 1.0:
+        if done < self._done // 2:
+            self._began, self._base = now, done
+        self._done = done
+        if now - self._told < _EVERY:
+            return
+        self._tell(now, done, total)
+
+    def _tell(self, now: float, done: int, total: int) -> None:
+        """Write ``status.json``, which a controller polls; a full disk costs a line of progress, not the work."""
+        if self.check_mode:
             return
         self._told = now
+        elapsed = now - self._began
+        status = {
+            "phase": self._phase,
+            "done": done,
+            "total": total,
+            "rate": int((done - self._base) / elapsed) if elapsed > 0 else 0,
+        }
         temporary = os.path.join(self.job_dir, "status.json.tmp")
         with contextlib.suppress(OSError):
             with open(temporary, "w", encoding="utf-8") as stream:
-                json.dump({"phase": self._phase, "done": done, "total": total, "time": time.time()}, stream)
+                json.dump(status, stream)
             os.replace(temporary, os.path.join(self.job_dir, "status.json"))
 
     def point(self, name: str) -> None:

@@ -13,7 +13,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils import argspec
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import parse_size
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.job.launch import perform
+from ansible_collections.dba.mariabackup.plugins.module_utils.job.launch import begin, wait
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import Operation, plan
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream import remotes
 
@@ -121,7 +121,10 @@ def run_job(module: AnsibleModule, operation: str, instance: str) -> NoReturn:
     if module.check_mode:
         run_here(module, plan(operation))
     try:
-        outcome = perform(operation, _params(module), module.params["state_dir"], instance)
+        directory = begin(operation, _params(module), module.params["state_dir"], instance)
+        if not module.params.get("wait", True):
+            module.exit_json(changed=True, job_id=os.path.basename(directory), log_path=os.path.join(directory, "log"))
+        outcome = wait(directory)
     except MariabackupError as error:
         module.fail_json(**error.as_result())
     _end(module, outcome)

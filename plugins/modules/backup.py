@@ -31,6 +31,7 @@ description:
 extends_documentation_fragment:
   - dba.mariabackup.attributes
   - dba.mariabackup.attributes.actiongroup
+  - dba.mariabackup.job
   - dba.mariabackup.login
   - dba.mariabackup.repository
   - dba.mariabackup.rclone
@@ -243,6 +244,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+job_id:
+  description: The job that has begun.
+  returned: success and O(wait=false), outside of check mode
+  type: str
+  sample: 20261122T101500Z-1f2e3d
 id:
   description: The id of the backup; ids sort by time.
   returned: success
@@ -445,14 +451,14 @@ forbidden_options:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import BACKUP_RULES, backup_spec
+from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import BACKUP_RULES, backup_spec, job_spec
 from ansible_collections.dba.mariabackup.plugins.module_utils.task import run_job
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec=backup_spec(),
+        argument_spec={**backup_spec(), **job_spec()},
         supports_check_mode=True,
         **BACKUP_RULES,
     )

@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - dba.mariabackup.attributes
   - dba.mariabackup.attributes.actiongroup
+  - dba.mariabackup.job
   - dba.mariabackup.rclone
 attributes:
   check_mode:
@@ -85,6 +86,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+job_id:
+  description: The job that has begun.
+  returned: success and O(wait=false), outside of check mode
+  type: str
+  sample: 20261122T101500Z-1f2e3d
 id:
   description: The id of the backup.
   returned: success
@@ -200,7 +206,12 @@ bytes_free:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import RCLONE_RULE, rclone_spec, source_spec
+from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import (
+    RCLONE_RULE,
+    job_spec,
+    rclone_spec,
+    source_spec,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.task import run_job
 
 
@@ -209,6 +220,7 @@ def main() -> None:
     named = source_spec()
     module = AnsibleModule(
         argument_spec={
+            **job_spec(),
             "repository": {"type": "path", "required": True},
             "instance": {"type": "str"},
             "backup_id": named["backup_id"],

@@ -28,6 +28,7 @@ description:
 extends_documentation_fragment:
   - dba.mariabackup.attributes
   - dba.mariabackup.attributes.actiongroup
+  - dba.mariabackup.job
   - dba.mariabackup.login
   - dba.mariabackup.repository
   - dba.mariabackup.rclone
@@ -129,6 +130,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+job_id:
+  description: The job that has begun.
+  returned: success and O(wait=false), outside of check mode
+  type: str
+  sample: 20261122T101500Z-1f2e3d
 backup_id:
   description: The id of the backup, or the tool's UUID where there is no manifest.
   returned: success
@@ -312,6 +318,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import (
     SOURCE_RULES,
+    job_spec,
     login_spec,
     rclone_spec,
     repository_spec,
@@ -325,6 +332,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
+            **job_spec(),
             **repository_spec(),
             **rclone_spec(),
             **source_spec(),

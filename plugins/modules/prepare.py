@@ -19,6 +19,7 @@ description:
 extends_documentation_fragment:
   - dba.mariabackup.attributes
   - dba.mariabackup.attributes.actiongroup
+  - dba.mariabackup.job
   - dba.mariabackup.repository
   - dba.mariabackup.rclone
   - dba.mariabackup.source
@@ -86,6 +87,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+job_id:
+  description: The job that has begun.
+  returned: success and O(wait=false), outside of check mode
+  type: str
+  sample: 20261122T101500Z-1f2e3d
 id:
   description: The id of the backup; ids sort by time.
   returned: success
@@ -278,6 +284,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import (
     SOURCE_RULES,
+    job_spec,
     rclone_spec,
     repository_spec,
     source_spec,
@@ -290,6 +297,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
+            **job_spec(),
             **repository_spec(),
             **rclone_spec(),
             **source_spec(),

@@ -18,6 +18,7 @@ description:
 extends_documentation_fragment:
   - dba.mariabackup.attributes
   - dba.mariabackup.attributes.actiongroup
+  - dba.mariabackup.job
   - dba.mariabackup.login
   - dba.mariabackup.service
 attributes:
@@ -105,6 +106,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+job_id:
+  description: The job that has begun.
+  returned: success and O(wait=false), outside of check mode
+  type: str
+  sample: 20261122T101500Z-1f2e3d
 datadir:
   description: The server's datadir.
   returned: success
@@ -195,7 +201,7 @@ logins:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import login_spec, service_spec
+from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import job_spec, login_spec, service_spec
 from ansible_collections.dba.mariabackup.plugins.module_utils.task import run_job
 
 
@@ -203,6 +209,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
+            **job_spec(),
             **login_spec(),
             **service_spec(),
             "state": {"type": "str", "choices": ["restored", "accepted", "absent"], "required": True},

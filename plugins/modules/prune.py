@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - dba.mariabackup.attributes
   - dba.mariabackup.attributes.actiongroup
+  - dba.mariabackup.job
   - dba.mariabackup.rclone
 attributes:
   check_mode:
@@ -102,6 +103,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+job_id:
+  description: The job that has begun.
+  returned: success and O(wait=false), outside of check mode
+  type: str
+  sample: 20261122T101500Z-1f2e3d
 path:
   description: The directory of the instance in the repository.
   returned: success
@@ -196,7 +202,12 @@ log_tail:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import RCLONE_RULE, rclone_spec, retention_spec
+from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import (
+    RCLONE_RULE,
+    job_spec,
+    rclone_spec,
+    retention_spec,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.task import run_job
 
 
@@ -204,6 +215,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
+            **job_spec(),
             "repository": {"type": "path", "required": True},
             **rclone_spec(),
             "instance": {"type": "str"},

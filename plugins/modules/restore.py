@@ -32,6 +32,7 @@ description:
 extends_documentation_fragment:
   - dba.mariabackup.attributes
   - dba.mariabackup.attributes.actiongroup
+  - dba.mariabackup.job
   - dba.mariabackup.login
   - dba.mariabackup.service
   - dba.mariabackup.repository
@@ -273,6 +274,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+job_id:
+  description: The job that has begun.
+  returned: success and O(wait=false), outside of check mode
+  type: str
+  sample: 20261122T101500Z-1f2e3d
 backup_id:
   description: The id of the backup that was restored, or the tool's UUID where there is no manifest.
   returned: success
@@ -497,6 +503,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import (
     SOURCE_RULES,
+    job_spec,
     login_spec,
     rclone_spec,
     repository_spec,
@@ -510,6 +517,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.task import read_s
 def main() -> None:
     """Run the module."""
     spec = {
+        **job_spec(),
         **repository_spec(),
         **rclone_spec(),
         **source_spec(),

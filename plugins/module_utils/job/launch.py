@@ -69,27 +69,36 @@ def wait(directory: str) -> dict[str, Any]:
     Raises:
         MariabackupError: the job's process is gone and has left no result (killed, or the machine went down).
     """
+    await_start(directory)
+    if registry.claimed(directory) and registry.alive(directory):
+        registry.wait_until_dead(directory)
+    # Whoever does not live has ended, and its result was there before.
+    result = registry.result_of(directory)
+    if result is None:
+        raise lost(directory)
+    registry.mark_heard(directory)
+    return result
+
+
+def await_start(directory: str) -> None:
+    """Wait until the job's process has taken its lock, or it has ended already."""
     pause = 0.02
     started = time.monotonic()
-    while True:
-        # In this order: a job that has begun by now and does not live has ended, and its result was there before.
-        begun = registry.claimed(directory)
-        living = registry.alive(directory)
-        result = registry.result_of(directory)
-        if result is not None:
-            return result
-        if living:
-            registry.wait_until_dead(directory)
-            continue
-        if begun or time.monotonic() - started > _START_GRACE:
-            raise MariabackupError(
-                f"The job {os.path.basename(directory)} ended without a result: its process was killed.",
-                "Run the same task again: it continues or undoes what the job left.",
-                log_path=os.path.join(directory, "log"),
-                log_tail=_tail(os.path.join(directory, "log")),
-            )
+    while not registry.claimed(directory) and registry.result_of(directory) is None:
+        if time.monotonic() - started > _START_GRACE:
+            raise lost(directory)
         time.sleep(pause)
         pause = min(pause * 1.3, 0.2)
+
+
+def lost(directory: str) -> MariabackupError:
+    """Return the error for a job whose process has died without a result."""
+    return MariabackupError(
+        f"The job {os.path.basename(directory)} ended without a result: its process was killed.",
+        "Run the same task again: it continues or undoes what the job left.",
+        log_path=os.path.join(directory, "log"),
+        log_tail=_tail(os.path.join(directory, "log")),
+    )
 
 
 def _tail(path: str, lines: int = 10) -> list[str]:
@@ -100,21 +109,23 @@ def _tail(path: str, lines: int = 10) -> list[str]:
         return []
 
 
-def perform(operation: str, params: Mapping[str, Any], state_dir: str, instance: str) -> dict[str, Any]:
-    """Run ``operation`` as a job of this host, or attach to the living job that does the same, and return its result.
+def begin(operation: str, params: Mapping[str, Any], state_dir: str, instance: str) -> str:
+    """Begin ``operation`` as a job of this host and return its directory.
+
+    A living job that does the same is taken instead, and so is one that has just done it for somebody who lost the connection.
 
     Args:
         operation: a name in ``job.operations``.
         params: the module's parameters.
         state_dir: the state directory.
         instance: the service's name, for the unit's name.
-
-    Returns:
-        ``{"ok": True, "result": {...}, "warnings": [...]}`` or ``{"ok": False, "error": {...}, "warnings": [...]}``.
     """
-    directory = registry.find_running(state_dir, operation, params)
+    directory = registry.find_running(state_dir, operation, params) or registry.find_unheard(
+        state_dir, operation, params
+    )
     if directory is None:
         command = runner_command(state_dir)
         directory = registry.create_job(state_dir, operation, {**params, "_runner": command})
         _start([*command, JOB, directory], directory, instance)
-    return wait(directory)
+    await_start(directory)
+    return directory

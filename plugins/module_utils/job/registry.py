@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import secrets
+import signal
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -22,11 +23,17 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.files import (
     read_json,
     write_json,
 )
+from ansible_collections.dba.mariabackup.plugins.module_utils.job.secrets import PASSWORDS
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream import remotes
 
 # Secrets, and what does not change what the operation does: neither belongs to a job's identity.
-_NOT_IDENTITY = frozenset({"login_password", "restored_login_password", "rclone_remotes"})
+_NOT_IDENTITY = frozenset({*PASSWORDS, remotes.OPTION, "wait", "progress"})
 _KEPT_JOBS = 100
+# Seconds after its end in which a job's result is what the same task gets whose first run lost its connection. Long enough to start
+# a playbook again; so short that no task of tomorrow takes the backup of today for its own.
+_WAITS_FOR_ITS_ASKER = 900.0
+#: the file that says that a job's result has reached somebody
+HEARD = "heard"
 _WITH_SECRETS = ("params.json", remotes.FILE)
 
 
@@ -86,8 +93,9 @@ def wait_until_dead(directory: str) -> None:
 def claim(directory: str) -> int:
     """Take the job's lock for this process and return its descriptor, which has to stay open."""
     path = os.path.join(directory, "alive")
-    fd = os.open(f"{path}.new", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = os.open(f"{path}.new", os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     fcntl.flock(fd, fcntl.LOCK_EX)
+    os.write(fd, str(os.getpid()).encode())
     # Under its name it is locked from the first moment on, or its process has died.
     os.rename(f"{path}.new", path)
     return fd
@@ -96,6 +104,25 @@ def claim(directory: str) -> int:
 def claimed(directory: str) -> bool:
     """Tell whether the job's process has ever taken its lock."""
     return os.path.exists(os.path.join(directory, "alive"))
+
+
+def ask_to_stop(directory: str) -> bool:
+    """Send SIGTERM to the job's process, and to nothing else in its control group; return False when it lives no more.
+
+    What its programs do then is up to the job: it ends them, or finishes with them.
+    """
+    try:
+        with open(os.path.join(directory, "alive"), encoding="ascii") as stream:
+            number = int(stream.read())
+    except (FileNotFoundError, ValueError):
+        return False
+    # While the lock is held the number is the job's own.
+    if not alive(directory):
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(number, signal.SIGTERM)
+        return True
+    return False
 
 
 def result_of(directory: str) -> dict[str, Any] | None:
@@ -112,6 +139,54 @@ def find_running(state_dir: str, operation: str, params: Mapping[str, Any]) -> s
         if description.get("fingerprint") == wanted and alive(directory):
             return directory
     return None
+
+
+def find_unheard(state_dir: str, operation: str, params: Mapping[str, Any]) -> str | None:
+    """Return the newest job that did exactly this, with success and a short while ago, and whose result nobody has got.
+
+    Whoever started it has lost the connection, and now asks again.
+    """
+    wanted = fingerprint(operation, params)
+    for directory in _all_jobs(state_dir):
+        description = read_json(os.path.join(directory, "job.json")) or {}
+        if description.get("fingerprint") != wanted:
+            continue
+        result = result_of(directory)
+        fresh = (
+            result is not None
+            and time.time() - os.stat(os.path.join(directory, "result.json")).st_mtime < _WAITS_FOR_ITS_ASKER
+        )
+        return (
+            directory
+            if result and result["ok"] and fresh and not os.path.exists(os.path.join(directory, HEARD))
+            else None
+        )
+    return None
+
+
+def mark_heard(directory: str) -> None:
+    """Note that somebody has the job's result, or never wanted it: no later task gets it in the place of work of its own."""
+    with contextlib.suppress(OSError):
+        os.close(os.open(os.path.join(directory, HEARD), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def description_of(directory: str) -> dict[str, Any]:
+    """Return what a job is: ``id``, ``operation``, ``fingerprint``, ``created``."""
+    description = read_json(os.path.join(directory, "job.json"))
+    return description if isinstance(description, dict) else {}
+
+
+def find(state_dir: str, job_id: str | None) -> str | None:
+    """Return the directory of a job by its id, or of the newest; None where there is none."""
+    for directory in _all_jobs(state_dir):
+        if job_id in (None, os.path.basename(directory)) and description_of(directory):
+            return directory
+    return None
+
+
+def living(state_dir: str) -> list[str]:
+    """Return the ids of the jobs that run, newest first."""
+    return [os.path.basename(directory) for directory in _all_jobs(state_dir) if alive(directory)]
 
 
 def _all_jobs(state_dir: str) -> list[str]:

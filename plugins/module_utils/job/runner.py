@@ -22,6 +22,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.files import give_
 from ansible_collections.dba.mariabackup.plugins.module_utils.job import registry
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import operation as find_operation
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.payload import JOB, REPAIR, SCHEDULED
+from ansible_collections.dba.mariabackup.plugins.module_utils.job.secrets import secrets_in, without
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream import walk
 
 
@@ -44,6 +45,8 @@ def execute(operation: str, params: dict[str, Any], ctx: Context) -> dict[str, A
         error.log_path = error.log_path or ctx.log_path
         ctx.log(f"failed: {error}")
         outcome = {"ok": False, "error": error.as_result()}
+        if isinstance(raised, Interrupted):
+            outcome["cancelled"] = True
     except Exception as defect:  # pylint: disable=broad-exception-caught
         # A defect of ours must reach the user with its place, not vanish with the unit.
         ctx.log(traceback.format_exc())
@@ -66,7 +69,7 @@ def run_job(directory: str) -> int:
     description = read_json(os.path.join(directory, "job.json"))
     params = read_json(os.path.join(directory, "params.json"))
     ctx = Context(directory, os.path.dirname(os.path.dirname(directory)))
-    outcome = execute(description["operation"], params, ctx)
+    outcome = without(execute(description["operation"], params, ctx), secrets_in(params))
     give_up_spare(directory)
     write_json(os.path.join(directory, "result.json"), outcome)
     os.unlink(os.path.join(directory, "params.json"))

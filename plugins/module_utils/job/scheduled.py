@@ -105,6 +105,7 @@ def _steps(description: Mapping[str, Any], outcome: dict[str, Any], run_job: Cal
         directory = registry.create_job(state_dir, operation, params)
         outcome["last_run"]["log_path"] = os.path.join(directory, "log")
         run_job(directory)
+        registry.mark_heard(directory)
         done = registry.result_of(directory) or {"ok": False, "error": {"msg": "The job left no result."}}
         if not done["ok"]:
             return {**done["error"], "failed_phase": done["error"].get("failed_phase") or operation}
