@@ -15,12 +15,11 @@ from ansible_collections.dba.mariabackup.plugins.plugin_utils.long_job import Lo
 class ActionModule(LongJob):
     """See the module."""
 
+    _is_work = False
+
     def _follows(self, begun: Mapping[str, Any]) -> bool:
         self._begun = begun
         return begun.get("outcome") == RUNNING
-
-    def _leave(self, directory: str) -> None:
-        """Leave its result to the task that began the job."""
 
     def _operation(self) -> str:
         return str(self._begun.get("operation"))

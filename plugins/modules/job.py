@@ -123,6 +123,11 @@ log_path:
   returned: when there is a job
   type: str
   sample: /var/lib/mariabackup/jobs/20261122T101500Z-1f2e3d/log
+failed_phase:
+  description: The phase in which the job failed.
+  returned: failure
+  type: str
+  sample: stage
 cause:
   description: What went wrong.
   returned: failure

@@ -33,6 +33,8 @@ class LongJob(ActionBase):
 
     _supports_check_mode = True
     _supports_async = False
+    #: whether the task itself begins the job; nobody waits for its result then when the user does not
+    _is_work = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return what the module would return if it waited itself."""
@@ -54,7 +56,8 @@ class LongJob(ActionBase):
             return begun
         directory = os.path.dirname(begun["log_path"])
         if not boolean(arguments.get("wait", True), strict=False):
-            self._leave(directory)
+            if self._is_work:
+                self._shell(poll.mark(directory))
             return begun
         quiet = not boolean(arguments.get("progress", True), strict=False)
         return self._ended(begun, self._follow(directory, variables.get("inventory_hostname", "?"), quiet))
@@ -72,10 +75,6 @@ class LongJob(ActionBase):
     def _follows(self, begun: Mapping[str, Any]) -> bool:
         """Tell whether there is a job to wait for."""
         return "job_id" in begun
-
-    def _leave(self, directory: str) -> None:
-        """Note that nobody waits for this job's result: the same task some time later is work of its own."""
-        self._shell(poll.mark(directory))
 
     def _ended(self, begun: Mapping[str, Any], outcome: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return the task's result.
@@ -96,10 +95,16 @@ class LongJob(ActionBase):
     def _follow(self, directory: str, host: str, quiet: bool) -> dict[str, Any] | None:
         """Wait for the job's end, say how far it is, and return what it has left; None when it has left nothing."""
         last = ""
+        parent = os.getppid()
         for interval in progress.intervals():
             started = time.monotonic()
             look = self._look(directory, interval, host)
+            if os.getppid() != parent:
+                # The playbook was killed and has left this worker behind. Whoever runs the task again gets the result.
+                raise AnsibleActionFail(f"The playbook was killed. The job {os.path.basename(directory)} goes on.")
             if look.state != poll.RUNNING:
+                if look.outcome is not None:
+                    self._shell(poll.mark(directory))
                 return look.outcome
             told = progress.line(host, self._operation(), look.status)
             if not quiet and look.status and told != last:
@@ -124,7 +129,8 @@ class LongJob(ActionBase):
             now = time.monotonic()
             if deadline is None:
                 deadline = now + _PATIENCE
-                display.warning(
+                # Not a warning, which is kept back until the task ends.
+                display.display(
                     f"{host}: the connection is lost; the job {os.path.basename(directory)} goes on. {reason}"
                 )
             if now >= deadline:

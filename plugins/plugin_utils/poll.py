@@ -36,12 +36,12 @@ class Look:
 
 
 def mark(directory: str) -> str:
-    """Return the shell command which notes that nobody waits for a job's result."""
+    """Return the shell command which notes that a job's result has arrived, or that nobody waits for it."""
     return f": > {shlex.quote(directory)}/{_HEARD}"
 
 
 def command(directory: str, seconds: float) -> str:
-    """Return the shell command that looks at a job when it ends, or after ``seconds``; a result that it shows is delivered."""
+    """Return the shell command that looks at a job when it ends, or after ``seconds``."""
     return (
         f"echo '{_OPEN}'; if cd {shlex.quote(directory)} 2>/dev/null; then"
         # Without result the lock tells: it is free when the process has ended, and a result was there before. Where there is
@@ -49,7 +49,7 @@ def command(directory: str, seconds: float) -> str:
         f" if [ -e result.json ] || flock -s -w {seconds:.1f} alive true 2>/dev/null"
         f' || ! kill -0 "$(cat alive)" 2>/dev/null; then s={ENDED}; else s={RUNNING}; fi;'
         f" echo $s; echo '{_NEXT}'; cat status.json 2>/dev/null; echo; echo '{_NEXT}';"
-        f" if [ $s = {ENDED} ] && [ -e result.json ]; then cat result.json && : > {_HEARD}; fi;"
+        f" if [ $s = {ENDED} ] && [ -e result.json ]; then cat result.json; fi;"
         f" else echo {GONE}; echo '{_NEXT}'; echo '{_NEXT}'; fi; echo; echo '{_CLOSE}'"
     )
 

@@ -131,7 +131,10 @@ def test_module_that_is_killed_does_not_stop_the_job(server: Server) -> None:
 
 @pytest.mark.suites("bullseye", "bookworm", "trixie")
 def test_lost_ssh_connection_does_not_stop_the_job(server: Server, playbooks: Callable[[], Playbooks]) -> None:
-    """Losing the controller does not stop it: ansible-playbook and the host's ssh sessions are killed, the backup ends."""
+    """Losing the controller does not stop it: ansible-playbook and the host's ssh sessions are killed, the backup ends.
+
+    The same task again returns what came of it, once; for the next one the directory is not empty.
+    """
     ansible = playbooks()
     play = [
         {
@@ -145,5 +148,8 @@ def test_lost_ssh_connection_does_not_stop_the_job(server: Server, playbooks: Ca
     with frozen(server, pid):
         lose_connection(server, process)
     wait_for(lambda: server.exists(f"{TARGET}.manifest.json") and not server.job_pids(), "the backup ends", 60)
+    result = ansible.succeed(play).result("backup")
+    assert (result["path"], result["changed"]) == (TARGET, True)
+    assert "not empty" in ansible.run(play).result("backup")["msg"]
     server.succeed("restore", target_dir=TARGET, existing_data="delete", manifest="require")
     server.assert_seeded()

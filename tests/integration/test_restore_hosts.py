@@ -109,13 +109,23 @@ def test_lost_ssh_connection_does_not_stop_the_restore(server: Server, playbooks
     server.dataset("change")
     set_breakpoint(server, "stop-after")
     tasks = [{"dba.mariabackup.restore": {"target_dir": TARGET, "existing_data": "delete"}}]
-    process = playbooks().start([{"hosts": server.name, "gather_facts": False, "tasks": tasks}])
+    books = playbooks()
+    play = [{"hosts": server.name, "gather_facts": False, "tasks": tasks}]
+    process = books.start(play)
     wait_stopped(server)
     assert not server.server_runs()
     lose_connection(server, process)
     clear_breakpoints(server)
+    # Now the same task attaches to the job. Killed as well, it leaves the result to the next one.
+    process = books.start(play)
+    wait_for(
+        lambda: f"{server.name}: restore stop" in books.output.read_text(encoding="utf-8"), "the second run attaches"
+    )
+    lose_connection(server, process)
     proceed(server)
     wait_for(lambda: not server.job_pids(), "the restore ends", 60)
+    assert books.succeed(play).result("restore")["health"] == "ok"
+    assert len(server.out(f"ls {STATE_DIR}/restores/*").split()) == 2, "one run and the link to it"
     server.assert_seeded()
     assert server.sql("SELECT @@global.read_only") == "0"
     audit = json.loads(server.host.get(f"{STATE_DIR}/audit.log").splitlines()[-1])

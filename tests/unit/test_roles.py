@@ -20,11 +20,13 @@ ROLES = ["install", "backup", "restore", "schedule"]
 ACCOUNT = {"name": "account_name", "host": "account_host", "password": "account_password"}
 # The backup account logs in where the administrator does, with its own name and password.
 OF_THE_ADMINISTRATOR = {"login_user", "login_password", "config_file"}
+# A role shows what came of its work, so it waits for it.
+WAIT = {"wait"}
 CALLS = [
     # role, task file, module, options that have another variable, options that are no variable
     ("install", "account", "backup_account", ACCOUNT, {"create"}),
-    ("backup", "main", "backup", {}, OF_THE_ADMINISTRATOR),
-    ("restore", "main", "restore", {}, set[str]()),
+    ("backup", "main", "backup", {}, OF_THE_ADMINISTRATOR | WAIT),
+    ("restore", "main", "restore", {}, WAIT),
     (
         "schedule",
         "main",

@@ -290,6 +290,8 @@ class Restore:
         except BaseException as error:
             self.go_back(journal, error, written)
             raise
+        # The server is opened for writing now, so there is no way back: whoever cancels the job from here on gets it finished.
+        wayback.do_not_stop()
         with self.ctx.phase("commit"):
             opening.open_server(self.host, self.params, self.ctx)
             wayback.settle_previous(journal)

@@ -57,6 +57,8 @@ class Playbooks:
         self.inventory = scratch / "inventory.yml"
         self.inventory.write_text(inventory, encoding="utf-8")
         self.record = scratch / "record"
+        #: what the run that was started last has printed so far
+        self.output = scratch / "output"
         dropped = ("PYTHONPATH", "ANSIBLE_CONFIG", "ANSIBLE_COLLECTIONS_PATH")
         self.environment = {name: value for name, value in os.environ.items() if name not in dropped}
         self.environment.update(
@@ -88,19 +90,21 @@ class Playbooks:
         extra = self.scratch / "variables.json"
         extra.write_text(json.dumps(variables), encoding="utf-8")
         self.record.unlink(missing_ok=True)
-        return subprocess.Popen(
-            ["ansible-playbook", "-i", str(self.inventory), "-e", f"@{extra}", *arguments, playbook],
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        with open(self.output, "w", encoding="utf-8") as output:
+            return subprocess.Popen(
+                ["ansible-playbook", "-i", str(self.inventory), "-e", f"@{extra}", *arguments, playbook],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
 
     def finish(self, process: subprocess.Popen[str], timeout: float = 300) -> Play:
         """Wait for a run and return what came of it."""
-        output = process.communicate(timeout=timeout)[0]
+        process.wait(timeout=timeout)
+        output = self.output.read_text(encoding="utf-8", errors="replace")
         lines = self.record.read_text(encoding="utf-8").splitlines() if self.record.exists() else []
         return Play(process.returncode, output, [json.loads(line) for line in lines])
 

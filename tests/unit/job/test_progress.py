@@ -99,12 +99,13 @@ def test_a_look_at_a_job_from_its_beginning_to_its_end(tmp_path: Path) -> None:
     with ctx.phase("stage"):
         ctx.progress(1, 2)
         assert look(directory) == poll.Look(poll.RUNNING, {"phase": "stage", "done": 0, "total": 0, "rate": 0})
-    assert not (directory / registry.HEARD).exists()
     process.communicate("")
     found = look(directory, 60)
     assert found is not None
     assert found.state == poll.ENDED
     assert found.outcome == {"ok": True, "result": {"said": "done"}}
+    assert not (directory / registry.HEARD).exists()
+    subprocess.run(["sh", "-c", poll.mark(str(directory))], check=True)
     assert (directory / registry.HEARD).exists()
 
 
