@@ -19,8 +19,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tests.benchmark.catalogue import CatalogueRun
+from tests.benchmark.fleet import FleetRun
 from tests.benchmark.page import TITLES, page
 from tests.benchmark.report import Row, all_rows, part, text_table
+from tests.benchmark.report_fleet import fleet_part, fleet_rows
 from tests.benchmark.report_streams import catalogue_part, catalogue_rows, stream_part, stream_rows
 from tests.benchmark.rig import GIB, BenchmarkError, Rig
 from tests.benchmark.steps import SizeRun
@@ -56,16 +58,23 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         metavar="GB",
         help="measure the restore alone at sizes above this (default: %(default)s)",
     )
+    parser.add_argument(
+        "--fleet",
+        default="20,50",
+        metavar="HOSTS",
+        help="numbers of hosts; the smallest is compared with the documented procedure (default: %(default)s)",
+    )
     parser.add_argument("--quick", action="store_true", help="0.2 GB, one run, no page: to see that it works")
     parser.add_argument("--output", type=Path, help=f"the page (default: {PAGE.relative_to(ROOT)})")
     parser.add_argument("--keep", action="store_true", help="leave the host on")
     options = parser.parse_args(argv)
     if options.quick:
-        options.sizes, options.runs = "0.2", 1
+        options.sizes, options.runs, options.fleet = "0.2", 1, "2,3"
     try:
+        options.fleet = sorted({int(word) for word in options.fleet.split(",")})
         options.sizes = sorted({float(word) for word in options.sizes.split(",")})
     except ValueError:
-        parser.error("--sizes takes numbers of GB, apart by commas")
+        parser.error("--sizes takes numbers of GB, and --fleet numbers of hosts, apart by commas")
     options.only = options.only.split(",")
     if set(options.only) - set(TITLES):
         parser.error(f"--only takes {', '.join(TITLES)}, apart by commas")
@@ -146,6 +155,14 @@ def measure(options: argparse.Namespace, settings: Settings, scratch: Path) -> i
     try:
         rig = Rig(lab, options.suite, published, scratch)
         rows, texts = measure_parts(rig, sizes, options, load)
+        if "fleet" in options.only:
+            # Last, and without the host of the others.
+            known = facts(rig, load)
+            lab.down(["bench"])
+            tell(f"--- a fleet of {', then '.join(map(str, options.fleet))} hosts, MariaDB {SERIES[options.suite]}")
+            fleet = FleetRun(lab, options.suite, published, scratch, options.fleet, tell).measure()
+            rows += fleet_rows(fleet)
+            texts["fleet"] = fleet_part(fleet, known)
     finally:
         if not options.keep:
             lab.down()

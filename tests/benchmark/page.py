@@ -12,7 +12,12 @@ import re
 from collections.abc import Mapping
 
 #: the parts by their names on the command line, in their order on the page
-TITLES = {"files": "Backups as files", "streams": "Backups as streams", "catalogue": "A repository of 10,000 backups"}
+TITLES = {
+    "files": "Backups as files",
+    "streams": "Backups as streams",
+    "catalogue": "A repository of 10,000 backups",
+    "fleet": "A fleet",
+}
 
 _HEAD = """<!--
 Copyright: (c) 2026, dba.mariabackup contributors
