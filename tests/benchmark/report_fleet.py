@@ -42,9 +42,10 @@ _FLEET = """{facts}
 
 Hosts, controller and all servers share the processors of one machine. Each host has its own small database and its own backup,
 which is prepared. Both sides run with {forks} forks and pipelining, {runs} times, one after the other; shown are medians, and
-afterwards every host is asked for its data. The plain side is `tests/benchmark/documented.yml`: the documented procedure as ordinary tasks. Ours is the playbook
-`restore_fleet`: a plan on every host, a canary, and all others as one batch; each restore proves the new data, checks the server
-and could take itself back. The controller's memory is the proportional set size of ansible-playbook and its workers at its largest.
+afterwards every host is asked for its data. The plain side is `tests/benchmark/documented.yml`: the documented procedure as
+ordinary tasks. Ours is the playbook `restore_fleet`: a plan on every host, a canary, and all others as one batch; each restore
+proves the new data, checks the server and could take itself back. The controller's memory is the proportional set size of
+ansible-playbook and its workers at its largest.
 
 Every run, in seconds: ours {ours}; plain {plain}
 """

@@ -115,6 +115,23 @@ def test_modules_are_thin(path: Path) -> None:
             assert place(dotted) in {*GLUE, *COMMON, *ROOMS}
 
 
+CONTROLLER = sorted(path for name in ("action", "filter", "plugin_utils") for path in (PLUGINS / name).glob("*.py"))
+#: what the two sides of a job agree on
+SHARED = {"job.control"}
+
+
+@pytest.mark.parametrize("path", CONTROLLER, ids=lambda path: str(path.relative_to(PLUGINS)))
+def test_the_controller_needs_nothing_of_the_host(path: Path) -> None:
+    """What runs on the controller imports no room; action plugins and filters are thin, and call ``plugin_utils``."""
+    for dotted, _guarded in imports(ast.parse(path.read_text())):
+        if dotted.split(".")[0] == "ansible_collections":
+            rest = dotted[len(f"{PACKAGE}.") :]
+            shared = any(rest.startswith(f"module_utils.{name}.") for name in SHARED)
+            assert shared or rest.startswith("plugin_utils."), f"{dotted} on the controller"
+        else:
+            assert dotted.split(".")[0] in {"ansible", *sys.stdlib_module_names}, f"{dotted} on the controller"
+
+
 def test_files_stay_small() -> None:
     """A file has one subject and stays small enough to hold in the head."""
     long = {
