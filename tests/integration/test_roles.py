@@ -422,3 +422,33 @@ def test_install_on_a_host_that_has_only_the_server(pool: Pool, playbooks: Books
         books.succeed("dba.mariabackup.backup", mariabackup_hosts="bare")
     finally:
         pool.lab.down(["bare"])
+
+
+@pytest.mark.suites("trixie")
+def test_info_and_prune(server: Server, playbooks: Books) -> None:
+    """The backups of a repository as a table and as data, and what goes of them; a host whose backups are not as they should be fails."""
+    books = playbooks()
+    common: dict[str, Any] = {"mariabackup_hosts": server.name, "mariabackup_repository": "/srv/repository"}
+    assert f"{server.name}  -" in books.succeed("dba.mariabackup.info", **common).output
+    late = books.run("dba.mariabackup.info", **common, mariabackup_max_age="1h")
+    assert late.returncode == 2, late.output
+    violation = late.result("backup_info")["violations"][0]
+    assert late.output.count(violation) >= 2, late.output  # in the failure, and in the table
+    ids = [server.succeed("backup", repository="/srv/repository", format="stream")["id"] for _number in range(2)]
+    play = books.succeed(
+        "dba.mariabackup.info", "-e", "ansible_show_custom_stats=true", **common, mariabackup_verify=True
+    )
+    for one in ids:
+        assert re.search(rf"{server.name} +{one} +full +\S+Z +[\d.]+ MB +[\d.]+ MB +1 +-", play.output), play.output
+
+    rules = {"mariabackup_retention": {"keep_last": 1}}
+    play = books.succeed("dba.mariabackup.prune", "--check", **common, **rules)
+    assert re.search(rf"{server.name} +{ids[0]} +full +would go ", play.output), play.output
+    play = books.succeed("dba.mariabackup.prune", **common, **rules)
+    assert re.search(rf"{server.name} +{ids[0]} +full +removed ", play.output), play.output
+    assert re.search(rf"{server.name} +{ids[1]} +full +kept +.*keep_last|{ids[1]} +full +kept +\S+", play.output), (
+        play.output
+    )
+    listed = server.succeed("backup_info", repository="/srv/repository")["backups"]
+    assert [backup["id"] for backup in listed] == ids[1:]
+    assert "No rule says what to keep" in books.run("dba.mariabackup.prune", **common).output
