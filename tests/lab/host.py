@@ -213,7 +213,8 @@ class Host:
         state = "no answer"
         while time.monotonic() < deadline:
             with contextlib.suppress(LabError):
-                done = self.run(["systemctl", "is-system-running"], check=False, timeout=10)
+                # Until the manager answers this is asked again; from then on it waits by itself, for nothing.
+                done = self.run(["systemctl", "is-system-running", "--wait"], check=False, timeout=20)
                 state = done.stdout.strip() or done.stderr.strip()
             if state == "running" or (state == "degraded" and degraded):
                 if self._sshd_answers():
