@@ -174,7 +174,13 @@ def fresh(pool: Pool) -> Callable[..., Server]:
 @pytest.fixture
 def playbooks(published: Path, tmp_path: Path, pool: Pool) -> Callable[[], Playbooks]:
     """``playbooks()``: runs playbooks of the published collection against the servers that the test has by then."""
-    return lambda: Playbooks(published / "collections", tmp_path / "ansible", pool.inventory())
+
+    def get() -> Playbooks:
+        for server in pool.used:
+            server.as_distributed()
+        return Playbooks(published / "collections", tmp_path / "ansible", pool.inventory())
+
+    return get
 
 
 @pytest.fixture(scope="session")

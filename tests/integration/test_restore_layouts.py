@@ -83,6 +83,7 @@ def test_layouts(take: Callable[..., Server], layout: str) -> None:
     Each directory gets the owner and the mode of the one that it replaces.
     """
     server = take("trixie", layout=LAYOUTS[layout])
+    server.as_distributed()
     server.sql("CREATE DATABASE passing; DROP DATABASE passing")
     for place, mode in zip(server.layout.elsewhere, ("0700", "0711", "0750", "0755", "2750")):
         server.run(f"chgrp adm {place} && chmod {mode} {place}")

@@ -219,6 +219,7 @@ def test_partial_backup(server: Server) -> None:
 @pytest.mark.parametrize(("suite", "series"), [("bookworm", "10.11"), ("bullseye", "10.5")])
 def test_backups_of_another_series(server: Server, take: Callable[..., Server], suite: str, series: str) -> None:
     """A tool of another series needed to prepare it: refused, until it is prepared there; then restored and upgraded."""
+    server.as_distributed()
     older = take(suite)
     by_hand(older)
     carry(older, server)

@@ -30,7 +30,6 @@ ROWS = 200
 # The hosts of three workers and what they run take a third of this within one test.
 _MEMORY_LOW = 6 << 30
 
-_DROP_IN = "/etc/systemd/system/mariadb.service.d"
 _INSTALL = """
 cd /
 mariadb-install-db --user=mysql --auth-root-authentication-method=socket --skip-test-db >/var/tmp/install-db 2>&1 \
@@ -73,10 +72,6 @@ class Bench:
         self._added = 0
         self._inodes: dict[str, int] = {}
         server.reset(layout, start=False, data=False)
-        if server.suite == "trixie":
-            # The distribution's check after each start takes as long as all the rest; the other suites keep it.
-            server.run(f"mkdir -p {_DROP_IN} && printf '[Service]\\nExecStartPost=\\n' > {_DROP_IN}/bench.conf")
-            server.run("systemctl daemon-reload")
         self.directories = [layout.datadir, *layout.elsewhere]
         if server.exists(f"{self.store}/ready"):
             self._place()

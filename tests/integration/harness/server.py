@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -34,6 +35,22 @@ cp -a /etc /root {tools}/pristine/
 (cd /var/lib/mysql && ls debian-*.flag) > {tools}/pristine/flag
 systemctl list-units --plain --no-legend --state=active 'mariadb*.socket' | cut -d' ' -f1 > {tools}/pristine/sockets
 """
+# Each start of a server asks whether it is a node of Galera, in forty processes, a fifth of what the start takes. Where no
+# option file says so the answer is known; where one does, the distribution's script is asked.
+_ASK_FOR_GALERA = r"""
+set -e
+mv /usr/bin/galera_recovery /usr/bin/galera_recovery.distribution
+cat > /usr/bin/galera_recovery <<'END'
+#!/bin/sh
+grep -rqsiE '^[[:space:]]*(loose[-_])?wsrep' /etc/mysql || exit 0
+exec /usr/bin/galera_recovery.distribution "$@"
+END
+chmod 0755 /usr/bin/galera_recovery
+"""
+# Debian's check of all tables after a start takes as much processor time as the start itself. The hosts of the older suites
+# keep it, for the starts of the collection; on the newest it is for the tests that ask for it.
+_CHECK = "/etc/mysql/debian-start"
+_NO_CHECK = f"mv {_CHECK} {_CHECK}.distribution; ln -s /bin/true {_CHECK}"
 # The old server's data is thrown away, so nothing is gained by stopping it in order.
 _KILL = r"""
 cd /
@@ -61,6 +78,8 @@ changed=$(rsync -ai --delete --exclude=/hosts --exclude=/mtab {tools}/pristine/e
 rsync -a --delete {tools}/pristine/root/ /root/
 changed=$changed$(find /run/systemd/system /run/systemd/system.control /run/systemd/transient -mindepth 1 2>/dev/null || true)
 rm -rf /run/systemd/system/* /run/systemd/system.control/* /run/systemd/transient/* /run/mysqld/*
+mkdir -p {tools}/runner
+mv /var/lib/mariabackup/runner/*.pyz {tools}/runner/ 2>/dev/null || true
 rm -rf /var/lib/mysql* /var/lib/.mysql* /var/lib/mariabackup* /srv/* /var/tmp/test-* /tmp/test-* {tools}/args-*
 rm -rf /var/lib/systemd/timers/stamp-mariabackup-* /var/lib/prometheus
 for hidden in {tools}/hidden/*; do [ -e "$hidden" ] && mv "$hidden" /usr/bin/; done
@@ -103,8 +122,12 @@ class Server:
         self._payload = payload
         self._started: list[subprocess.Popen[bytes]] = []
         if not self.exists(f"{TOOLS}/pristine/sockets"):
+            host.run(_ASK_FOR_GALERA)
+            if self.suite == "trixie":
+                host.run(_NO_CHECK)
             host.run(_KEEP.format(tools=TOOLS))
-        shutil.rmtree(self.path(f"{TOOLS}/payload"), ignore_errors=True)
+        for old in ("payload", "runner"):
+            shutil.rmtree(self.path(f"{TOOLS}/{old}"), ignore_errors=True)
         shutil.copytree(payload, self.path(f"{TOOLS}/payload"))
         for path in (*(ROOT / "tests" / "support").glob("*.py"), *(ROOT / "tests" / "data").glob("*.sql")):
             shutil.copy(path, self.path(f"{TOOLS}/{path.name}"))
@@ -231,6 +254,10 @@ class Server:
         done = self.run(_START.format(sockets=sockets, service=service), check=False)
         assert done.returncode == 0, f"{self.name}: {service} does not start\n{self.error_log(service)}"
 
+    def as_distributed(self) -> None:
+        """Let the collection's starts of the server run the distribution's check, until the next reset."""
+        self.run(f"! [ -e {_CHECK}.distribution ] || mv {_CHECK}.distribution {_CHECK}")
+
     def stop_server(self, service: str = "") -> None:
         """Stop the sockets and the server in order."""
         service = service or self.layout.service
@@ -305,11 +332,23 @@ class Server:
         assert not error.exists(), error.read_text(encoding="utf-8")
         arguments = {name: value for name, value in args.items() if value is not None}
         arguments.update(_ansible_check_mode=check, _ansible_diff=diff_mode)
+        if not check:
+            self._place_runner()
         place = f"{TOOLS}/args-{next(self._numbers)}.json"
         target = self.path(place)
         target.touch(mode=0o600)
         target.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}), encoding="utf-8")
         return Running(self.start(["python3", f"{TOOLS}/payload/driver.py", module, place]), f"{self.name}: {module}")
+
+    def _place_runner(self) -> None:
+        """Give a host that was reset the runner that it had: making one compiles the whole collection."""
+        runners, kept = self.path(f"{STATE_DIR}/runner"), self.path(f"{TOOLS}/runner")
+        if not kept.is_dir() or runners.parent.exists():
+            return
+        for directory in (runners.parent, runners):
+            directory.mkdir(mode=0o700)
+        for runner in kept.iterdir():
+            os.link(runner, runners / runner.name)
 
     def run_module(self, module: str, check: bool = False, diff_mode: bool = False, **args: Any) -> Result:
         """Run a module of the collection on the host and return its result, failed or not."""
