@@ -121,7 +121,7 @@ def test_module_that_is_killed_does_not_stop_the_job(server: Server) -> None:
     with backup_half_way(server, TARGET) as running:
         running.disconnect()
         again = server.start_module("backup", target_dir=TARGET)
-        wait_for(lambda: "driver.py backup" in server.out("ps -eo args"), "the second task")
+        wait_for(lambda: "backup" in server.out("ps -eo comm=").splitlines(), "the second task")
         assert len(runners(server)) == 1
     result = again.result()
     assert not result.get("failed"), result

@@ -10,7 +10,9 @@ import json
 import os
 import signal
 import subprocess
-from typing import Any
+from typing import Any, Union
+
+from tests.integration.harness.launches import Launched
 
 Result = dict[str, Any]
 
@@ -25,10 +27,13 @@ def read_result(out: str, err: str, name: str) -> Result:
     raise AssertionError(f"{name} ended without a result\n{out[-3000:]}\n{err[-3000:]}")
 
 
+Started = Union["subprocess.Popen[bytes]", Launched]
+
+
 class Running:
     """A module that runs."""
 
-    def __init__(self, process: subprocess.Popen[bytes], name: str) -> None:
+    def __init__(self, process: Started, name: str) -> None:
         self.process = process
         self.name = name
         self._result: Result | None = None
@@ -49,8 +54,12 @@ class Running:
         end(self.process)
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a command that was started in a host; it is a child of what entered the host's namespaces."""
+def end(process: Started) -> None:
+    """Kill a command that was started in a host."""
+    if isinstance(process, Launched):
+        process.end()
+        return
+    # It is a child of what entered the host's namespaces.
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -70,7 +70,7 @@ def install_seed(host: Host, layout: Layout) -> dict[str, Any]:
                     old.unlink(missing_ok=True)
             _make(host, seed, archive, snapshot)
     target = f"{STORE}/{seed.name}"
-    if host.run(["test", "-d", target], check=False).returncode:
+    if not (host.root / target.lstrip("/")).is_dir():
         host.run(["mkdir", "-p", f"{target}.new"])
         with open(archive, "rb") as packed:
             host.run(["tar", "-xSf", "-", "-C", f"{target}.new"], input=packed.read())
