@@ -81,12 +81,13 @@ def hold_and_stop(
         MariabackupError: the server did not stop, or something else uses the directories. The old server runs
             again, or will as soon as it is down.
     """
-    if journal.get("survey") is None:
-        journal.write(survey=service.survey().as_json())
-    survey = Survey.from_json(journal["survey"])
-    service.hold(
-        f"dba.mariabackup: restore {journal['id']} is exchanging the data; run the same task again to finish it"
-    )
+    with service.at_once():
+        if journal.get("survey") is None:
+            journal.write(survey=service.survey().as_json())
+        survey = Survey.from_json(journal["survey"])
+        service.hold(
+            f"dba.mariabackup: restore {journal['id']} is exchanging the data; run the same task again to finish it"
+        )
     ctx.point("stop-held")
     # A server that served again after an interruption was not down until now.
     if journal.get("stopped_at") is None or service.active():

@@ -162,7 +162,7 @@ class SystemdService(SystemdUnit):
 
     def _job(self, verb: str, timeout: float) -> Completed | None:
         """Run ``systemctl VERB`` for the service; None when it has not ended in time (the job then goes on)."""
-        self._seen = None
+        self._forget()
         argv = ["systemctl", "--no-pager", verb, self.name]
         with subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -210,19 +210,20 @@ class SystemdService(SystemdUnit):
 
     @file_errors()
     def start(self, timeout: float, *, restricted: bool = False, triggers: Sequence[str] = ()) -> None:
-        changed = self._lift()
-        if restricted:
-            # The drop-ins of the hold stay until the restrictions go: without their file they do nothing.
-            changed += self._restrict()
-        else:
-            changed += self._clear(restrictions=True, triggers=not triggers)
+        with self.at_once():
+            was_active = self.active()
+            changed = self._lift()
+            if restricted:
+                # The drop-ins of the hold stay until the restrictions go: without their file they do nothing.
+                changed += self._restrict()
+            else:
+                changed += self._clear(restrictions=True, triggers=not triggers)
         if triggers:
             write(drop_in(RUNTIME, self.name, TRIGGERS), unit_text.triggers_text(triggers), changed)
         if changed:
             self._reload()
         self._change("reset-failed", self.name, *triggers)
         began = time.time()
-        was_active = self.active()
         with self.at_once():
             self._came_up(self._job("start", timeout), timeout, began)
             found = self.sockets() if triggers else []

@@ -65,6 +65,7 @@ class SystemdUnit(Service):
         super().__init__(full, state_dir=state_dir, key=key)
         self._readers = 0
         self._seen: dict[str, str] | None = None
+        self._seen_triggers: list[Trigger] | None = None
         shown = self._show()
         if shown.get("LoadState") in ("loaded", "masked") and shown.get("Id"):
             self.name = shown["Id"]
@@ -80,11 +81,14 @@ class SystemdUnit(Service):
         finally:
             self._readers -= 1
             if not self._readers:
-                self._seen = None
+                self._forget()
+
+    def _forget(self) -> None:
+        self._seen = self._seen_triggers = None
 
     def _change(self, *command: str) -> Completed:
         """Run a ``systemctl`` that changes what it would tell."""
-        self._seen = None
+        self._forget()
         return systemctl(*command)
 
     def _show(self) -> dict[str, str]:
@@ -137,13 +141,15 @@ class SystemdUnit(Service):
         return self._show().get("UnitFileState", "") in ("enabled", "enabled-runtime", "linked", "alias")
 
     def sockets(self) -> list[Trigger]:
+        if self._seen_triggers is not None:
+            return self._seen_triggers
         # TriggeredBy= lists units that systemd has loaded; a socket that nobody has started yet is found by its name.
         stem = self.name[: -len(".service")]
         named = [f"{stem}{suffix}" for suffix in (".socket", ".path", ".timer")]
         names = list(dict.fromkeys([*self._show().get("TriggeredBy", "").split(), *named]))
         done = systemctl("show", *names, "--property=Id,LoadState,ActiveState,UnitFileState")
         blocks = [unit_text.parse_show(block) for block in done.out.split("\n\n")]
-        return [
+        found = [
             Trigger(
                 name=shown["Id"],
                 active=shown.get("ActiveState") in ("active", "activating"),
@@ -152,6 +158,9 @@ class SystemdUnit(Service):
             for shown in blocks
             if shown.get("LoadState") == "loaded" and shown.get("Id")
         ]
+        if self._readers:
+            self._seen_triggers = found
+        return found
 
     def stop_timeout(self) -> float:
         noted = unit_text.own_stop_timeout(read(drop_in(RUNTIME, self.name, STOP)) or "")
