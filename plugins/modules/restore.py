@@ -192,10 +192,49 @@ options:
     choices: [auto, never]
   post_restore_sql:
     description:
-      - Statements to run before the server is opened.
+      - Statements to run before the server is opened for writing. Whoever has an account of the backup can log in and read
+        meanwhile.
+      - With O(clone) they run before the data is in service at all, in one session that may do everything. Nobody ever reaches
+        the data as it was.
     type: list
     elements: str
     default: []
+  clone:
+    description:
+      - Whether the data becomes that of another server than the one it was backed up from.
+      - The staged data is then opened by a server of its own without a network. There the events are disabled and the position
+        in replication is forgotten, O(post_restore_sql) runs, and O(verify_queries) have to hold, before the server in
+        service is stopped. When one of them fails, that server has not been touched.
+      - That server loads the plugins which encrypt or compress the backup's pages, and no other; statements cannot use tables of
+        storage engines that are plugins.
+    type: bool
+    default: false
+  clone_server_id:
+    description:
+      - The C(server_id) of the clone. It is written to C(zz-mariabackup-clone-<datadir>.cnf) in the last directory of option
+        files that the server reads, and is in force from its first start on the new data; old data that is put back gets its
+        own again.
+      - Without it, what the host's option files say is kept if it is a number of its own (not V(1), the built-in default) and not that
+        of the backup's server. Else a number of at least 2147483648 is derived from the machine and the datadir.
+      - An id that the backup's server has, or that is in the backup's GTIDs, is refused.
+    type: int
+  clone_events:
+    description:
+      - What becomes of the events in the data of a clone.
+      - V(disable) disables each of them, so that none runs when the clone's event scheduler is switched on one day. C(ALTER EVENT)
+        enables those that are wanted, O(post_restore_sql) may do so.
+      - V(keep) leaves them; they run when the option files of the clone's host switch the event scheduler on.
+    type: str
+    default: disable
+    choices: [disable, keep]
+  clone_replication:
+    description:
+      - What becomes of the source's place in replication. A backup holds no connection to a primary, so a clone never replicates by itself.
+      - V(drop) forgets the position (C(gtid_slave_pos)) too.
+      - V(keep) leaves it, for a clone that is to become a replica of the source's primary.
+    type: str
+    default: drop
+    choices: [drop, keep]
   rollback_on_failure:
     description:
       - Whether to swap the old data back when the server does not come up healthy. Without, the server is left
@@ -271,6 +310,18 @@ EXAMPLES = r"""
     repository: /srv/repository
     before: "2036-11-22T10:15:00Z"
     existing_data: keep
+
+- name: Make a test server of production's newest backup, without its customers' addresses
+  dba.mariabackup.restore:
+    repository: /srv/repository
+    instance: shop-production
+    existing_data: delete
+    clone: true
+    post_restore_sql:
+      - UPDATE shop.customers SET email = CONCAT('customer', id, '@example.com')
+    verify_queries:
+      - query: SELECT COUNT(*) FROM shop.customers WHERE email NOT LIKE '%@example.com'
+        expect: "0"
 """
 
 RETURN = r"""
@@ -366,6 +417,11 @@ health:
   returned: success and not in check mode
   type: str
   sample: ok
+server_id:
+  description: The C(server_id) of the clone.
+  returned: success, with O(clone)
+  type: int
+  sample: 3405691582
 rolled_back:
   description: Whether the old data was swapped back.
   returned: always
@@ -552,6 +608,10 @@ def main() -> None:
         },
         "upgrade": {"type": "str", "default": "auto", "choices": ["auto", "never"]},
         "post_restore_sql": {"type": "list", "elements": "str", "default": []},
+        "clone": {"type": "bool", "default": False},
+        "clone_server_id": {"type": "int"},
+        "clone_events": {"type": "str", "default": "disable", "choices": ["disable", "keep"]},
+        "clone_replication": {"type": "str", "default": "drop", "choices": ["drop", "keep"]},
         "rollback_on_failure": {"type": "bool", "default": True},
         "verify_checksums": {"type": "bool", "default": True},
         "manifest": {"type": "str", "default": "if_present", "choices": ["require", "if_present"]},

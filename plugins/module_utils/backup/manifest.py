@@ -74,6 +74,7 @@ class Manifest:
         recipients: the public keys that it is encrypted for.
         prepared, exported: the state in which ``files`` describes it.
         selection: what was chosen for a partial backup, by option; None for a whole one.
+        server_id: by which the server is known in replication; None where it could not be told.
         files: by path inside of the backup, ``/`` between the parts.
     """
 
@@ -104,6 +105,7 @@ class Manifest:
     stream: StoredStream | None = None
     recipients: list[str] = field(default_factory=list)
     selection: dict[str, list[str]] | None = None
+    server_id: int | None = None
     schemas: list[str] = field(default_factory=list)
     layout: dict[str, str] = field(default_factory=dict)
     files: dict[str, FileEntry] = field(default_factory=dict)
@@ -139,6 +141,7 @@ _FIELDS: tuple[tuple[str, type, bool], ...] = (
     *((name, str, True) for name in ("timeline", "label", "binlog_file")),
     *((name, int, False) for name in ("from_lsn", "to_lsn", "last_lsn", "size_bytes", "file_count")),
     ("binlog_position", int, True),
+    ("server_id", int, True),
     *((name, bool, False) for name in ("prepared", "exported", "encrypted")),
 )
 _NAMES = tuple(name for name in Manifest.__dataclass_fields__ if name != "files")

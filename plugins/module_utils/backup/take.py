@@ -373,6 +373,7 @@ def describe(
         prepared=prepared,
         checksum=checksum_of(params),
         selection=planned.selection.as_dict() if planned.selection else None,
+        server_id=planned.server_id,
         schemas=schemas,
         layout=safe_layout(meta.options),
         instance=instance,

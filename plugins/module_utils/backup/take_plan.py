@@ -103,6 +103,7 @@ class Plan:
     timeline: str | None = None
     selection: Selection | None = None
     chosen: Filter | None = None
+    server_id: int | None = None
 
     @property
     def type(self) -> str:
@@ -233,7 +234,13 @@ def plan_take(
         timeline,
         selection,
         chosen,
+        _server_id(server),
     )
+
+
+def _server_id(server: ServerKnowledge) -> int | None:
+    text = server.variables.get("server_id", "")
+    return int(text) if text.isdigit() else None
 
 
 def _elsewhere(server: ServerKnowledge) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest import (
@@ -41,6 +41,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.members im
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.probe import supports_reflink
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository import source as sources
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore import cloning, server_identity
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore import journal as journals
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.host import Host
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.outsiders import staying_users
@@ -95,6 +96,7 @@ def gather(params: Mapping[str, Any], ctx: Context, host: Host, *, write: bool) 
         binary_logs_inside=_binary_logs_inside(host.layout),
         start_bytes=start_bytes(host.options),
         last_downtime=_last_downtime(host, ctx),
+        clone=cloning.look_at(params, host, source.server_ids, carry.carried) if params["clone"] else None,
     )
 
 
@@ -187,6 +189,7 @@ def _source(params: Mapping[str, Any], host: Host, write: bool) -> tuple[Source,
         stream=bool(streams),
         stream_problem=_stream_problem(params, streams),
         address=address_of(path),
+        server_ids=server_identity.ids_in(manifest.server_id if manifest else None, meta.gtid if meta else ""),
     )
     return source, tuple(sorted({name.split("/")[0] for one in proofs for name in one.inventory.files}))
 
@@ -379,4 +382,5 @@ def summary(situation: Situation) -> dict[str, Any]:
         "encrypted": situation.source.encryption_plugin is not None,
         "upgrade": situation.source.series < situation.server.series,
         "last_lsn": situation.source.last_lsn,
+        "clone": asdict(situation.clone) if situation.clone else None,
     }

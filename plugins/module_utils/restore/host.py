@@ -34,12 +34,13 @@ SERVICE_OPTIONS = (
 
 @dataclass(frozen=True)
 class Host:
-    """The server of one restore; ``options`` may hold secrets and is never shown whole."""
+    """The server of one restore; ``options``, read with ``args``, may hold secrets and is never shown whole."""
 
     service: Service
     binary: str
     options: Mapping[str, str]
     layout: Layout
+    args: tuple[str, ...] = ()
 
 
 def service_of(params: Mapping[str, Any], state_dir: str, key: str) -> Service:
@@ -77,7 +78,8 @@ def open_host(params: Mapping[str, Any], state_dir: str) -> Host:
     args = [arg for arg in command_args if arg not in chosen]
     if params["defaults_file"]:
         args = [arg for arg in args if not arg.startswith(("--defaults-file=", "--defaults-extra-file="))]
-    options = read_options(binary, [*chosen, *args])
+    args = [*chosen, *args]
+    options = read_options(binary, args)
     layout = Layout.from_options(options)
     wanted = params.get("datadir")
     if wanted and os.path.realpath(wanted) != layout.datadir:
@@ -85,4 +87,4 @@ def open_host(params: Mapping[str, Any], state_dir: str) -> Host:
             f"datadir is {wanted}, but the service {service.name} starts its server on {layout.datadir}.",
             "Correct datadir, or the service or option file that you mean.",
         )
-    return Host(service_of(params, state_dir, path_key(layout.datadir)), binary, options, layout)
+    return Host(service_of(params, state_dir, path_key(layout.datadir)), binary, options, layout, tuple(args))

@@ -74,7 +74,7 @@ def check(journal: Journal, host: Host, params: Mapping[str, Any], ctx: Context)
 def finish_data(journal: Journal, host: Host, params: Mapping[str, Any], ctx: Context) -> None:
     """Do what changes the data before anybody else may: the upgrade and the caller's statements."""
     if not params["start"]:
-        if params["post_restore_sql"]:
+        if params["post_restore_sql"] and not params["clone"]:
             ctx.warn("post_restore_sql was not run: the server is not started (start: false).")
         return
     upgrade = journal["situation"]["upgrade"]

@@ -139,6 +139,7 @@ def known_result(situation: Situation, plan: Plan, params: Mapping[str, Any]) ->
         "bytes": source.size_bytes,
         "files": source.files,
         "rolled_back": False,
+        **({"server_id": situation.clone.server_id} if situation.clone else {}),
     }
 
 

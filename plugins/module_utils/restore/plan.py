@@ -13,6 +13,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout imp
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.members import choose_member
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.swap import Member
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore import clone_plan
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.situation import Situation
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.options import check_extra_args
 
@@ -77,6 +78,8 @@ def _refusals(situation: Situation, options: Mapping[str, Any]) -> Iterator[Refu
     yield from _about_service(situation, options)
     yield from _about_existing_data(situation, options)
     yield from _about_file_systems(situation, options)
+    if situation.clone is not None:
+        yield from (Refusal(*problem) for problem in clone_plan.problems(situation.clone, options))
     yield from about_topology(situation.server.topology, situation.server.unknown, options)
 
 
@@ -309,6 +312,8 @@ def _steps(situation: Situation, options: Mapping[str, Any], members: Sequence[M
             yield _step("verify", "place the files of " + ", ".join(member.place.roles), member.staged)
     for name in situation.carried:
         yield _step("verify", "carry over", f"{datadir.path}/{name}")
+    if situation.clone is not None:
+        yield from (_step("clone", *step) for step in clone_plan.steps(situation.clone, options, staging))
     yield _step("verify", "prove the set, set its owner, sync", f"{service.user}:{service.group} {staging}")
     if not first:
         yield from _stop_steps(situation)
@@ -321,7 +326,7 @@ def _steps(situation: Situation, options: Mapping[str, Any], members: Sequence[M
         yield _step("health", f"{options['health_check']} health check", service.name)
     if source.series < situation.server.series:
         yield _step("commit", "upgrade the system tables", situation.server.version)
-    if options["post_restore_sql"]:
+    if options["post_restore_sql"] and situation.clone is None:
         yield _step("commit", f"run {len(options['post_restore_sql'])} statements of post_restore_sql", service.name)
     if options["start"]:
         yield _step("commit", "open for writing", service.name)

@@ -59,7 +59,7 @@ def decide(standing: Standing) -> str:
         return UNDECIDED if standing.swapped == ALL and not standing.back_begun and written and kept else BACK
     if standing.phase == "commit":
         return COMMIT
-    if standing.phase in ("plan", "verify-source", "delete", "stage", "prepare", "verify"):
+    if standing.phase in ("plan", "verify-source", "delete", "stage", "prepare", "verify", "clone"):
         return DISCARD
     if standing.swapped == NONE:
         return DISCARD if standing.stale else SWITCH

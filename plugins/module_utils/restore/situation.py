@@ -21,7 +21,8 @@ class Source:
     datadir, by the directory they go to, ``file_sizes`` those of the files at the top. ``innodb`` is ``backup-my.cnf``.
     ``chain`` are the directories from the full backup on to ``path``: that one alone where it is a full backup. The sizes
     of its increments are ``increment_bytes``, and each is copied in its turn, the largest one ``largest_increment``. ``address`` is
-    what the user calls the place: ``path`` is that of the mirror where the backup lies in remote storage.
+    what the user calls the place: ``path`` is that of the mirror where the backup lies in remote storage. ``server_ids`` are those
+    that the backup tells of, its own server's and those in its GTIDs.
     """
 
     path: str
@@ -53,6 +54,7 @@ class Source:
     stream: bool = False
     stream_problem: tuple[str, str] | None = None
     address: str = ""
+    server_ids: tuple[int, ...] = ()
 
     @property
     def shown(self) -> str:
@@ -135,11 +137,27 @@ class ServerState:
 
 
 @dataclass(frozen=True)
+class CloneFacts:
+    """What a clone gets: its server id, and ``file``, the option file for it (None where the server would read none).
+
+    ``configured`` says that the host's option files name that id already, ``problem`` why it cannot be had. ``connections`` are
+    files that would make the clone a replica all the same.
+    """
+
+    server_id: int
+    configured: bool
+    problem: str | None
+    file: str | None
+    connections: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Situation:
     """Everything that the plan judges.
 
     ``binary_logs`` says that the server writes some, ``binary_logs_inside`` that they lie in the datadir. ``start_bytes`` is what
     the server's start takes of the disk: for redo, in the datadir. ``last_downtime`` is that of the last restore, in seconds.
+    ``clone`` is None where the data goes back to its own server.
     """
 
     source: Source
@@ -153,6 +171,7 @@ class Situation:
     binary_logs_inside: bool
     start_bytes: tuple[int, int] = (0, 0)
     last_downtime: float | None = None
+    clone: CloneFacts | None = None
 
     @property
     def datadir(self) -> Directory:

@@ -284,10 +284,13 @@ def prepare(journal: Journal, params: Mapping[str, Any], ctx: Context) -> None:
     apply_increments(staged, journal["source"].get("increments") or (), copy, ctx, params, extra_args=extra_args)
 
 
-def verify(journal: Journal, situation: Situation, host: Host, params: Mapping[str, Any], ctx: Context) -> None:
-    """Prove the staged set and make it ready to serve: its parts in their directories, owner, label, all on the disk."""
-    members = members_of(journal)
-    top = members[0].staged
+def prove(journal: Journal, situation: Situation) -> None:
+    """Prove that the staged set is the backup's, whole and prepared.
+
+    Raises:
+        MariabackupError: it is not.
+    """
+    top = members_of(journal)[0].staged
     proof = inspect_backup(top, exact=situation.source.needs_prepare and not situation.source.increments)
     proof.require("This is a defect of the backup or of the disk; the data in service has not been touched.")
     if not proof.prepared:
@@ -296,6 +299,12 @@ def verify(journal: Journal, situation: Situation, host: Host, params: Mapping[s
         )
     if proof.metadata is None or proof.metadata.last_lsn != situation.source.last_lsn:
         raise MariabackupError("The staged data does not end where the backup ends.", "Report this with the log.")
+
+
+def settle(journal: Journal, situation: Situation, host: Host, params: Mapping[str, Any], ctx: Context) -> None:
+    """Make the staged set ready to serve: its parts in their directories, owner, label, all on the disk."""
+    members = members_of(journal)
+    top = members[0].staged
     _take_metadata_out(journal, top)
     # It goes into service, and out of it, together with the data.
     ctx.log(f"timeline {begin_timeline(top)} begins")

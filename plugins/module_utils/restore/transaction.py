@@ -17,11 +17,13 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.errors import Mari
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository import source as sources
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore import (
+    cloning,
     facts,
     history,
     moving,
     opening,
     resume,
+    server_identity,
     staging,
     wayback,
 )
@@ -122,6 +124,7 @@ class Restore:
             wayback.finish(earlier, self.host, self.ctx, self.params)
             return self.begin(None)
         if way == resume.DISCARD:
+            server_identity.take_back(earlier)
             staging.discard(earlier, self.ctx)
             if earlier.get("deleted"):
                 return self.begin(earlier)
@@ -199,7 +202,14 @@ class Restore:
                     with self.phase(journal, "prepare"):
                         staging.prepare(journal, self.params, self.ctx)
                 with self.phase(journal, "verify"):
-                    staging.verify(journal, situation, self.host, self.params, self.ctx)
+                    staging.prove(journal, situation)
+                    if situation.clone is None:
+                        staging.settle(journal, situation, self.host, self.params, self.ctx)
+                if situation.clone is not None:
+                    with self.phase(journal, "clone"):
+                        cloning.make_clone(journal, situation, self.host, self.params, self.ctx)
+                        self.host = server_identity.with_id(self.host, situation.clone.server_id)
+                        staging.settle(journal, situation, self.host, self.params, self.ctx)
         except BaseException as error:
             self.give_up(journal, error)
             raise
@@ -219,6 +229,7 @@ class Restore:
     def give_up(self, journal: Journal, error: BaseException) -> None:
         """End a run before the swap: the old data is served as before, and what was staged goes."""
         wayback.do_not_stop()
+        server_identity.take_back(journal)
         if journal.get("deleted"):
             staging.discard(journal, self.ctx)
             told = foreseen(error)

@@ -15,7 +15,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.exchange i
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout import INSIDE
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.sets import remove_tree, tidy
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
-from ansible_collections.dba.mariabackup.plugins.module_utils.restore import history, moving
+from ansible_collections.dba.mariabackup.plugins.module_utils.restore import history, moving, server_identity
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore import journal as journals
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.host import Host
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
@@ -60,6 +60,7 @@ def go_back(journal: Journal, host: Host, ctx: Context, params: Mapping[str, Any
             ctx.point("back-staged")
             swap_back(journal, service, ctx, params["_runner"])
         ctx.point("back-swapped")
+        server_identity.take_back(journal)
         serve_again(journal, service, params)
         journal.write(served_again=True)
     ctx.point("back-served")

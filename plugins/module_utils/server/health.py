@@ -141,7 +141,8 @@ def _ladder(
         if encrypted:
             _check_keys(health)
         for entry in verify_queries:
-            _check_query(health, entry)
+            check_query(health.connection, entry)
+            health.add("query", str(entry["query"])[:200])
     if log_mark is not None:
         lines = error_log.lines_since(log_mark, service)
         fatal = error_log.fatal_lines(lines)
@@ -293,13 +294,17 @@ def matches(rows: Sequence[Sequence[Any]], expect: Any) -> bool:
     return found == [wanted] or found == [[value] for value in wanted]
 
 
-def _check_query(health: Health, entry: Mapping[str, Any]) -> None:
+def check_query(connection: Any, entry: Mapping[str, Any]) -> None:
+    """Run the query of an entry of ``verify_queries`` and hold its result against what is expected.
+
+    Raises:
+        MariabackupError: the query fails, or gives something else.
+    """
     sql = str(entry["query"])
-    rows = [list(row.values()) for row in query(health.connection, sql)]
+    rows = [list(row.values()) for row in query(connection, sql)]
     if not matches(rows, entry.get("expect")):
         raise MariabackupError(
             f"The check {sql[:200]!r} gave {[[_text(value) for value in row] for row in rows[:5]]}, "
             f"expected {entry.get('expect')!r}.",
             "Check the query, and that this is the right backup.",
         )
-    health.add("query", sql[:200])

@@ -26,6 +26,11 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.place impo
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import delete_tree, make_private_dirs
 from ansible_collections.dba.mariabackup.plugins.module_utils.server.names import quote
+from ansible_collections.dba.mariabackup.plugins.module_utils.server.scratch import (
+    Scratch,
+    scratch_server,
+    wait_for_rollback,
+)
 from ansible_collections.dba.mariabackup.plugins.module_utils.tables.contents import Stored, needed, partition_names
 from ansible_collections.dba.mariabackup.plugins.module_utils.tables.definition import (
     Definition,
@@ -39,11 +44,6 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.tables.live import
     partition_count,
     show_create,
     speak_alike,
-)
-from ansible_collections.dba.mariabackup.plugins.module_utils.tables.scratch import (
-    Scratch,
-    scratch_server,
-    wait_for_rollback,
 )
 
 EXPORT = ".mariabackup-export"
@@ -225,7 +225,7 @@ def export(
     with scratch_server(
         binary,
         directory,
-        meta,
+        meta.options,
         ctx,
         lower_case=lower_case,
         memory=memory_argument(params["use_memory"], 0),

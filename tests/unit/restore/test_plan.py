@@ -15,6 +15,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.layout imp
 from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.members import PlaceFacts
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.plan import MIB, Plan, make_plan
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.situation import (
+    CloneFacts,
     Directory,
     ServerState,
     ServiceFacts,
@@ -91,6 +92,9 @@ OPTIONS: dict[str, Any] = {
     "health_check": "normal",
     "gtid_state": "new_history",
     "post_restore_sql": [],
+    "verify_queries": [],
+    "clone_events": "disable",
+    "clone_replication": "drop",
 }
 
 
@@ -102,6 +106,7 @@ def plan(
     directories: tuple[Directory, ...] = (DATADIR,),
     differences: tuple[str, ...] = (),
     last_downtime: float | None = None,
+    clone: CloneFacts | None = None,
     **options: Any,
 ) -> Plan:
     situation = Situation(
@@ -115,6 +120,7 @@ def plan(
         binary_logs=True,
         binary_logs_inside=True,
         last_downtime=last_downtime,
+        clone=clone,
     )
     return make_plan(situation, {**OPTIONS, **options}, "r1")
 
@@ -250,3 +256,35 @@ def test_mount_points_go_entry_by_entry_inside_of_themselves() -> None:
     assert made.members[0].mode == "entries"
     assert made.members[0].staged == "/var/lib/mysql/.mariabackup/restore-r1"
     assert any("ignore_db_dirs" in warning for warning in made.warnings)
+
+
+CLONE = CloneFacts(server_id=77, configured=False, problem=None, file="/etc/mysql/mariadb.conf.d/zz.cnf")
+
+
+def test_the_statements_of_a_clone_run_before_anything_is_stopped() -> None:
+    steps = plan(
+        clone=CLONE, post_restore_sql=["UPDATE a SET b = 1"], verify_queries=[{"query": "x", "expect": "1"}]
+    ).steps
+    phases = [step["phase"] for step in steps]
+    assert phases.index("clone") < phases.index("stop")
+    actions = [step["action"] for step in steps if step["phase"] == "clone"]
+    assert [action.split()[0] for action in actions] == ["disable", "forget", "run", "hold", "server_id"]
+    assert not any("post_restore_sql" in step["action"] for step in steps if step["phase"] == "commit")
+    kept = plan(clone=CLONE, clone_events="keep", clone_replication="keep").steps
+    assert [step["action"] for step in kept if step["phase"] == "clone"] == ["server_id 77"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "words"),
+    [
+        ({"problem": "the server of the backup has the server_id 77 as well"}, {}, "cannot have this server id"),
+        ({"file": None}, {}, "no directory of option files"),
+        ({"connections": ("master.info",)}, {}, "a replica: master.info"),
+        ({}, {"method": "move"}, "made on a copy"),
+        ({}, {"gtid_state": "backup"}, "history of its own"),
+    ],
+)
+def test_a_clone_that_would_be_none_is_refused(changes: dict[str, Any], options: dict[str, Any], words: str) -> None:
+    (refusal,) = plan(clone=dataclasses.replace(CLONE, **changes), **options).refusals
+    assert words in refusal.cause
+    assert refusal.action

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import BackupMetadata
+from ansible_collections.dba.mariabackup.plugins.module_utils.server.scratch import option_text
 from ansible_collections.dba.mariabackup.plugins.module_utils.tables.contents import (
     Stored,
     match,
@@ -34,7 +34,6 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.tables.journal imp
     journal_path,
     read_journal,
 )
-from ansible_collections.dba.mariabackup.plugins.module_utils.tables.scratch import option_text
 from ansible_collections.dba.mariabackup.plugins.module_utils.tables.task import _previous_name
 
 ORDERS = """CREATE TABLE `orders` (
@@ -217,8 +216,7 @@ def test_a_scratch_server_uses_no_directory_of_the_real_one() -> None:
         "plugin_load": "file_key_management=file_key_management",
         "file_key_management_filename": "/etc/keys",
     }
-    meta = BackupMetadata("log-applied", 0, 1, 2, options=options)
-    text = option_text("/d", "/j/s", "/j/log", meta, "0", 1 << 30, "/d/tmp")
+    text = option_text("/d", "/j/s", "/j/log", options, "0", 1 << 30, "/d/tmp")
     assert "/srv/undo" not in text
     lines = text.splitlines()
     for line in ("innodb_page_size = 4096", "innodb_undo_directory = /d", "datadir = /d", "skip_networking",

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, dba.mariabackup contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A server of our own on a prepared copy: it rolls back what was not committed, tells definitions, and exports tables.
+"""A server of our own on a prepared copy: it rolls back what was not committed, and does to the copy what it is asked.
 
 It has no accounts and no network, and its socket lies in a private directory. It ends with us, also when we are killed.
 """
@@ -13,10 +13,9 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import BackupMetadata
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.files import delete_tree, write_atomic
@@ -24,6 +23,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.server.login impor
 from ansible_collections.dba.mariabackup.plugins.module_utils.tool.run import starter
 
 OPTION_FILE = ".mariabackup-scratch.cnf"
+TEMPORARY = ".mariabackup-tmp"
 _LONGEST_SOCKET = 100
 # The server has gone away, or was lost during a query.
 _LOST = (2006, 2013)
@@ -33,7 +33,7 @@ _LOOSE = ("innodb_undo_tablespaces", "innodb_checksum_algorithm", "innodb_compre
 
 
 def option_text(
-    directory: str, socket: str, log: str, meta: BackupMetadata, lower_case: str, memory: int, temporary: str
+    directory: str, socket: str, log: str, layout: Mapping[str, str], lower_case: str, memory: int, temporary: str
 ) -> str:
     """Return the server's option file (pure).
 
@@ -41,18 +41,19 @@ def option_text(
         directory: the prepared copy; everything that the server writes lies in it.
         socket: its socket.
         log: its error log.
-        meta: what the backup says of itself. Its directories are those of the server it was taken from: none is used.
+        layout: the settings by which the files were written (``backup-my.cnf``). Its directories are those of the server
+            the backup was taken from: none is used.
         lower_case: ``lower_case_table_names``.
         memory: for the buffer pool, in bytes.
         temporary: a directory for temporary files.
     """
     lines = ["[mysqld]"]
-    lines += [f"{name} = {meta.options[name]}" for name in _LAYOUT if name in meta.options]
-    lines += [f"loose_{name} = {meta.options[name]}" for name in _LOOSE if name in meta.options]
+    lines += [f"{name} = {layout[name]}" for name in _LAYOUT if name in layout]
+    lines += [f"loose_{name} = {layout[name]}" for name in _LOOSE if name in layout]
     # Plugins that encrypt, or compress pages, with their settings; these may hold a secret, so this is a file.
     lines += [
         f"{'' if name == 'plugin_load' else 'loose_'}{name} = {value}"
-        for name, value in meta.options.items()
+        for name, value in layout.items()
         if not name.startswith("innodb_")
     ]
     lines += [
@@ -107,6 +108,26 @@ class Scratch:
         self.process.kill()
         self.process.wait()
 
+    def shut_down(self, timeout: float) -> None:
+        """Let it write everything to the copy and end.
+
+        Raises:
+            MariabackupError: it does not end in time, or not well: the copy cannot be used.
+        """
+        with contextlib.suppress(MariabackupError):
+            self.query("SHUTDOWN")  # the answer may be lost with the connection
+        try:
+            ended: int | None = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            ended = None
+        if ended != 0:
+            how = f"ended with return code {ended}" if ended is not None else f"did not end within {timeout:g} s"
+            raise MariabackupError(
+                f"The server that was started on the prepared copy was shut down, and {how}.",
+                "Read its log, then run this task again. The server in service has not been touched.",
+                rc=ended,
+            )
+
 
 def _tail(path: str, lines: int = 30) -> list[str]:
     try:
@@ -120,7 +141,7 @@ def _tail(path: str, lines: int = 30) -> list[str]:
 def scratch_server(
     binary: str,
     directory: str,
-    meta: BackupMetadata,
+    layout: Mapping[str, str],
     ctx: Context,
     *,
     lower_case: str,
@@ -133,8 +154,9 @@ def scratch_server(
     Args:
         binary: the server program.
         directory: the copy; the server changes it.
-        meta: what the backup says of itself.
-        lower_case: ``lower_case_table_names`` of the server that the tables go to.
+        layout: as in ``option_text``.
+        ctx: the job.
+        lower_case: ``lower_case_table_names`` of the server in service.
         memory: for its buffer pool, in bytes.
         timeout: seconds until it has to answer.
         statements: run after the login.
@@ -142,12 +164,12 @@ def scratch_server(
     Raises:
         MariabackupError: it does not start; the end of its error log is in the message.
     """
-    temporary = os.path.join(directory, ".mariabackup-tmp")
+    temporary = os.path.join(directory, TEMPORARY)
     os.makedirs(temporary, 0o700, exist_ok=True)
     private = ctx.job_dir if len(ctx.job_dir) + 16 < _LONGEST_SOCKET else tempfile.mkdtemp(prefix="mariabackup-")
     socket, log = os.path.join(private, "scratch.sock"), os.path.join(ctx.job_dir, "scratch.log")
     option_file = os.path.join(directory, OPTION_FILE)
-    write_atomic(option_file, option_text(directory, socket, log, meta, lower_case, memory, temporary))
+    write_atomic(option_file, option_text(directory, socket, log, layout, lower_case, memory, temporary))
     argv = [binary, f"--defaults-file={option_file}"]
     ctx.log(f"starting a scratch server on {directory}; its log is {log}")
     with open(log, "ab") as stream:
@@ -219,7 +241,7 @@ def wait_for_rollback(scratch: Scratch, timeout: float) -> None:
     if prepared:
         raise MariabackupError(
             f"The backup holds {len(prepared)} transactions that were prepared (XA) and neither committed nor rolled back.",
-            "Take a backup after they have been decided, or import from another backup.",
+            "Take a backup after they have been decided, or use another one.",
         )
     deadline = time.monotonic() + timeout
     while True:
