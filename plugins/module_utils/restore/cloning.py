@@ -99,9 +99,13 @@ def make_clone(journal: Journal, situation: Situation, host: Host, params: Mappi
         if params["clone_replication"] == "drop":
             for row in scratch.query(_POSITIONS):
                 scratch.query(f"DELETE FROM {quote('mysql', str(row['name']))}")
-        run_statements(scratch, params["post_restore_sql"], ctx)
-        for entry in params["verify_queries"]:
-            check_query(scratch.connection, entry)
+        try:
+            run_statements(scratch, params["post_restore_sql"], ctx)
+            for entry in params["verify_queries"]:
+                check_query(scratch.connection, entry)
+        except MariabackupError as error:
+            error.action += " The server in service has not been touched."
+            raise
         ctx.point("clone-made")
         scratch.shut_down(params["start_timeout"])
     os.unlink(os.path.join(top, OPTION_FILE))
@@ -132,6 +136,5 @@ def run_statements(scratch: Scratch, statements: Sequence[str], ctx: Context) ->
             scratch.query(statement)
         except MariabackupError as error:
             error.cause = f"Statement {number} of {len(statements)} of post_restore_sql: {error.cause}"
-            error.action += " The server in service has not been touched."
             raise
     ctx.log(f"ran {len(statements)} statements of post_restore_sql")

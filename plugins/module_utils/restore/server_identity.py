@@ -173,11 +173,15 @@ def with_id(host: Host, number: int) -> Host:
     return replace(host, options={**host.options, "server_id": str(number)})
 
 
-def take_back(journal: Journal) -> None:
-    """Make the option file what it was before the run; the old data is served with the id that it had."""
+def take_back(journal: Journal) -> bool:
+    """Make the option file what it was before the run; the old data is served with the id that it had.
+
+    Returns:
+        whether there was something to take back: what was read of the option files before is not true any more.
+    """
     written: Mapping[str, Any] | None = journal.get("server_id_file")
     if written is None:
-        return
+        return False
     path = written["path"]
     if written["before"] is not None:
         write_atomic(path, written["before"], 0o644)
@@ -185,3 +189,4 @@ def take_back(journal: Journal) -> None:
         os.unlink(path)
         fsync_path(os.path.dirname(path))
     journal.write(server_id_file=None)
+    return True

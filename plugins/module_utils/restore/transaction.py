@@ -122,9 +122,12 @@ class Restore:
             raise undecided_error(earlier)
         if way == resume.BACK:
             wayback.finish(earlier, self.host, self.ctx, self.params)
+            # A clone's server id went with its data.
+            self.host = open_host(self.params, self.ctx.state_dir)
             return self.begin(None)
         if way == resume.DISCARD:
-            server_identity.take_back(earlier)
+            if server_identity.take_back(earlier):
+                self.host = open_host(self.params, self.ctx.state_dir)
             staging.discard(earlier, self.ctx)
             if earlier.get("deleted"):
                 return self.begin(earlier)
