@@ -276,4 +276,8 @@ def test_galera_node(server: Server) -> None:
     wait_for(server.server_runs, "the node is up")
     with untouched(server):
         refused_early(server, "galera", "crew", "topology: allow")
+        info = server.succeed("server_info")
+        assert info["role"] == "galera"
+        assert info["galera"] == {"cluster": "crew", "size": 1, "cluster_status": "Primary", "state": "Synced", "ready": True,
+                                  "connected": True, "desync": False, "receive_queue": 0}  # fmt: skip
     server.succeed("restore", target_dir=TARGET, existing_data="delete", topology="allow")

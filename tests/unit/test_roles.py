@@ -143,11 +143,25 @@ def test_the_account_alone_takes_the_same_variables() -> None:
     assert {name: main[name] for name in account} == account
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_playbook_never_guesses_its_hosts(role: str) -> None:
-    refuse, play = yaml.safe_load((ROOT / "playbooks" / f"{role}.yml").read_text())
+@pytest.mark.parametrize("playbook", [*ROLES, "clone"])
+def test_playbook_never_guesses_its_hosts(playbook: str) -> None:
+    refuse, *plays = yaml.safe_load((ROOT / "playbooks" / f"{playbook}.yml").read_text())
     assert refuse["hosts"] == "localhost"
-    assert "mariabackup_hosts | mandatory" in play["hosts"]
-    assert play["gather_facts"] is False
-    assert play["become"] is True
-    assert play["roles"] == [{"role": f"dba.mariabackup.{role}"}]
+    for play in plays:
+        assert "mariabackup_hosts | mandatory" in play["hosts"]
+        assert play["gather_facts"] is False
+        # A play that only says what became of the others does nothing on its hosts.
+        assert play.get("become") is True or play["name"] == "Report"
+
+
+@pytest.mark.parametrize("playbook", [*ROLES, "clone"])
+def test_playbook_runs_its_role(playbook: str) -> None:
+    plays = yaml.safe_load((ROOT / "playbooks" / f"{playbook}.yml").read_text())
+    called = [role["role"] for play in plays for role in play.get("roles", [])]
+    called += [
+        task["ansible.builtin.import_role"]["name"]
+        for play in plays
+        for task in tasks(play.get("tasks", []))
+        if "ansible.builtin.import_role" in task
+    ]
+    assert called == [f"dba.mariabackup.{'restore' if playbook == 'clone' else playbook}"]
