@@ -41,7 +41,7 @@ notes:
   - When the login options are refused, root is tried over the socket.
 seealso:
   - module: dba.mariabackup.backup
-  - plugin: dba.mariabackup.choose_member
+  - plugin: dba.mariabackup.choose_members
     plugin_type: filter
 author:
   - dba.mariabackup contributors (!UNKNOWN)

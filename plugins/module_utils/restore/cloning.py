@@ -104,7 +104,8 @@ def make_clone(journal: Journal, situation: Situation, host: Host, params: Mappi
             for entry in params["verify_queries"]:
                 check_query(scratch.connection, entry)
         except MariabackupError as error:
-            error.action += " The server in service has not been touched."
+            if not journal.get("deleted"):
+                error.action += " The server in service has not been touched."
             raise
         ctx.point("clone-made")
         scratch.shut_down(params["start_timeout"])
