@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from tests.integration.harness.faults import clear_breakpoints, kill_runner, set_breakpoint, wait_stopped
-from tests.integration.harness.layouts import BINLOG, PLAIN
+from tests.integration.harness.layouts import BINLOG, LAYOUTS, PLAIN
 from tests.integration.harness.playbooks import Playbooks
-from tests.integration.harness.restores import untouched
+from tests.integration.harness.restores import TARGET, untouched
 from tests.integration.harness.seeds import ROOT
 from tests.integration.harness.server import Server, assert_same, show, wait_for
 
@@ -60,6 +60,12 @@ def guide() -> tuple[dict[str, Any], list[str]]:
     blocks = re.findall(r"```(yaml|shell)\n(.*?)```", text, re.DOTALL)
     (variables,) = [yaml.safe_load(block) for kind, block in blocks if kind == "yaml"]
     return variables, [line for kind, block in blocks if kind == "shell" for line in block.splitlines()]
+
+
+def disable_events(snapshot: dict[str, Any]) -> None:
+    """Make a snapshot that of a clone, whose events are the same but for that."""
+    for event in snapshot["events"].values():
+        event[:] = [text.replace(" PRESERVE ENABLE", " PRESERVE DISABLE") for text in event]
 
 
 def status(server: Server) -> dict[str, str]:
@@ -105,8 +111,8 @@ def test_a_clone(pair: tuple[Server, Server, dict[str, Any]], playbooks: Books, 
         unmasked = {**options, "post_restore_sql": ["UPDATE shop.customers SET email = '' WHERE id < 7"]}
         failed = target.fail("restore", "'500'", "expected '0'", "not been touched", **unmasked)
         assert failed["failed_phase"] == "clone", show(failed)
-        target.fail("restore", "has the server_id 11", clone_server_id=int(SOURCE_ID), **options)
-        target.fail("restore", "history of its own", gtid_state="backup", **options)
+        double = {"clone_server_id": int(SOURCE_ID), "gtid_state": "backup"}
+        target.fail("restore", "has the server_id 11", "history of its own", **double, **options)
     # It does not come up healthy: the old data has the old id again.
     gone = target.fail(
         "restore", "missing", "swapped back", expect_schemas=["missing"], failed_data="delete", **options
@@ -162,8 +168,7 @@ def test_a_clone(pair: tuple[Server, Server, dict[str, Any]], playbooks: Books, 
     target.sql("CREATE TABLE shop.after (a INT)")
     assert target.sql("SELECT @@gtid_binlog_pos").split("-")[1] == str(number)
     # Otherwise it is production's data, the definitions and owners of its events included.
-    for event in production["events"].values():
-        event[:] = [text.replace(" PRESERVE ENABLE", " PRESERVE DISABLE") for text in event]
+    disable_events(production)
     after = target.snapshot(check=True)
     assert_same(production, after, ignore_accounts=["shop", "tester"], ignore_schemas=["shop", "ticking"])
     checksum = "CHECKSUM TABLE shop.orders EXTENDED; SELECT SUM(id) FROM shop.customers"
@@ -172,3 +177,26 @@ def test_a_clone(pair: tuple[Server, Server, dict[str, Any]], playbooks: Books, 
     assert set(seen.read_text(encoding="ascii").splitlines()) == {"500\t0"}
     ticks = "SELECT COUNT(*) FROM ticking.ticks"
     assert target.sql(ticks) == target.sql(ticks)
+
+
+@pytest.mark.parametrize(("suite", "layout"), [("bullseye", "separate"), ("bookworm", "instance")])
+def test_a_clone_in_separate_directories(take: Take, suite: str, layout: str) -> None:
+    """The parts of the opened copy find their directories, and one instance of several gets an id of its own."""
+    server = take(suite, layout=LAYOUTS[layout])
+    instance = server.layout.instance
+    suffix = {"defaults_group_suffix": f".{instance}"} if instance else {}
+    server.succeed("backup", target_dir=TARGET, **suffix)
+    before = server.snapshot()
+    statements = ["CREATE USER cloned@localhost IDENTIFIED BY 'secret'", "CREATE DATABASE cloned", "USE cloned",
+                  "CREATE TABLE a (i INT)"]  # fmt: skip
+    options = {"target_dir": TARGET, "existing_data": "delete", "clone": True, "clone_server_id": 4711}
+    restored = server.succeed(
+        "restore", post_restore_sql=statements, service=server.layout.service, **options, **suffix
+    )
+    assert restored["server_id"] == 4711
+    assert server.sql("SELECT @@server_id; SHOW TABLES IN cloned") == "4711\na"
+    if instance:
+        assert f"[mariadbd.{instance}]" in server.out("cat /etc/mysql/mariadb.conf.d/zz-*")
+    disable_events(before)
+    assert_same(before, server.snapshot(check=True), ignore_accounts=["cloned"], ignore_schemas=["cloned"])
+    assert server.out(f"find {server.datadir} -maxdepth 1 -name '.mariabackup*'") == ""

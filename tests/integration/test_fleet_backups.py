@@ -18,7 +18,7 @@ from tests.integration.harness.layouts import BINLOG
 from tests.integration.harness.playbooks import Play, Playbooks
 from tests.integration.harness.replication import replicate
 from tests.integration.harness.seeds import ROOT
-from tests.integration.harness.server import Server, wait_for
+from tests.integration.harness.server import Server
 
 Take = Callable[..., Server]
 REPOSITORY = "/srv/repository"
@@ -137,4 +137,3 @@ def about_server_info(primary: Server, good: Server, still: Server) -> None:
     assert "No server answers" in info["problem"]
     still.start_server()
     still.sql("STOP SLAVE")
-    wait_for(lambda: still.succeed("server_info")["reachable"], "it answers again")
