@@ -49,7 +49,7 @@ attributes:
   idempotent:
     support: partial
     details:
-      - A restore is a new restore each time, unless O(run_id) says that it is the same.
+      - A restore is a new restore each time, unless O(run_id) says that it is the same, or O(if_not_restored) that one is enough.
 options:
   datadir:
     description:
@@ -265,6 +265,14 @@ options:
     description:
       - A name for this restore. When a restore of that name was committed, it is not done again.
     type: str
+  if_not_restored:
+    description:
+      - Does nothing when the data in the datadir is the one that a restore of this very backup has put there, and says so with
+        RV(already_restored). Other options are not compared, and what was written to that data since stays.
+      - Data that anything else has replaced since is restored anew, as is a backup that nothing tells from others, one without a
+        manifest and a UUID. Nor is a restore known that was committed before this option existed.
+    type: bool
+    default: false
 seealso:
   - module: dba.mariabackup.backup
   - module: dba.mariabackup.prepare
@@ -422,6 +430,13 @@ server_id:
   returned: success, with O(clone)
   type: int
   sample: 3405691582
+already_restored:
+  description:
+    - That the backup was in service already, and nothing was done. The other results are those of the restore that put it there,
+      without RV(duration_seconds), RV(phases) and RV(log_path).
+  returned: when O(if_not_restored) found it so
+  type: bool
+  sample: true
 rolled_back:
   description: Whether the old data was swapped back.
   returned: always
@@ -618,6 +633,7 @@ def main() -> None:
         "use_memory": {"type": "str", "default": "auto"},
         "bandwidth_limit": {"type": "str"},
         "run_id": {"type": "str"},
+        "if_not_restored": {"type": "bool", "default": False},
     }
     module = AnsibleModule(
         argument_spec=spec,

@@ -428,6 +428,47 @@ def test_run_id_does_a_restore_once(server: Server) -> None:
 
 
 @pytest.mark.suites("trixie")
+def test_if_not_restored_leaves_what_a_restore_has_put_there(server: Server) -> None:
+    """The very backup in the very datadir is left alone; another backup, a way back and a copied datadir are not taken for it."""
+    _backup(server)
+    again = {"target_dir": TARGET, "existing_data": "keep", "if_not_restored": True}
+    assert "already_restored" not in server.succeed("restore", check=True, **again)
+    first = server.succeed("restore", **again)
+    assert first["changed"] is True
+    server.restart_server()
+    server.dataset("change")
+    changed, files = server.snapshot(), server.listing("/var/lib/mariabackup/restores")
+    for check in (True, False):
+        second = server.succeed("restore", check=check, **again)
+        assert (second["changed"], second["already_restored"]) == (False, True), show(second)
+        missing = set(first) - set(second) - {"duration_seconds", "phases", "log_path", "warnings"}
+        assert not missing, show(second)
+        assert second["previous_datadir"] == first["previous_datadir"]
+    assert server.listing("/var/lib/mariabackup/restores") == files
+    assert_same(changed, server.snapshot())
+    assert server.succeed("restore", check=True, target_dir=TARGET, existing_data="keep")["changed"] is True
+
+    # Another backup of the same server, and then the first one again.
+    server.succeed("backup", target_dir="/srv/backup/other")
+    server.succeed("restore", **{**again, "target_dir": "/srv/backup/other"})
+    assert_same(changed, server.snapshot())
+    assert server.succeed("restore", check=True, **again)["changed"] is True
+    # Back to the set that the first restore had put there.
+    server.succeed("previous_datadir", state="restored")
+    back = server.succeed("restore", check=True, **again)
+    assert back["already_restored"] is True
+    assert back["previous_datadir"] == first["previous_datadir"]
+    # The same files, brought there by hand.
+    server.stop_server()
+    server.run(
+        "cp -a /var/lib/mysql /var/lib/mysql.by-hand && rm -r /var/lib/mysql && mv /var/lib/mysql.by-hand /var/lib/mysql"
+    )
+    server.start_server()
+    assert server.succeed("restore", **again)["changed"] is True
+    server.assert_seeded()
+
+
+@pytest.mark.suites("trixie")
 def test_owner_and_group(server: Server) -> None:
     """owner and group win over the previous datadir's."""
     _backup(server)

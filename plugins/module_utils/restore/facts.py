@@ -15,6 +15,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest im
     manifest_path,
     read_manifest,
 )
+from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import read_metadata
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.proof import (
     Proof,
     inspect_backup,
@@ -198,6 +199,12 @@ def inspect_link(path: str, number: int, verify_checksums: bool = False) -> Proo
     """Examine one backup of a chain; ``number`` 0 is the full one."""
     manifest = read_manifest(manifest_path(path))
     return inspect_backup(path, manifest=manifest, verify_checksums=verify_checksums, as_increment=number > 0)
+
+
+def identity_of(path: str) -> str | None:
+    """Return what tells the backup in a directory from every other one; None where nothing in it does."""
+    manifest = read_manifest(manifest_path(path))
+    return read_metadata(path).uuid if manifest is None else manifest.id
 
 
 def _identity(manifest: Manifest | None, proof: Proof, path: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.remote_record import address_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.timeline import timeline_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import probe
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository import source as sources
@@ -67,10 +68,17 @@ def check(params: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
             way = resume.decide(standing(unfinished, host))
             if way == resume.UNDECIDED:
                 raise undecided_error(unfinished)
+            known = {}
+            if way not in (resume.BACK, resume.DISCARD):
+                require_same_source(unfinished, params)
+                known = unfinished["result"]
             if way != resume.DISCARD or unfinished["result"]["method"] == "move":
                 # A backup that was moved is not there to be looked at until it is given back.
                 step = {"phase": unfinished["phase"], "action": "continue", "detail": f"{unfinished['id']}: {way}"}
-                return {"changed": True, "plan": [step], "rolled_back": False, "datadir": host.layout.datadir}
+                return {**known, "changed": True, "plan": [step], "rolled_back": False, "datadir": host.layout.datadir}
+        there = already_restored(params, ctx, host)
+        if there is not None:
+            return {**there, "plan": []}
         situation = facts.gather(params, ctx, host, write=False)
         plan = make_plan(situation, params, journals.new_run_id())
         refuse(plan.refusals, rolled_back=False)
@@ -151,6 +159,56 @@ def committed_run(params: Mapping[str, Any], ctx: Context, host: Host) -> Journa
         if journal.get("run_id") == params["run_id"] and journal["state"] == journals.COMMITTED:
             return journal
     return None
+
+
+def already_restored(params: Mapping[str, Any], ctx: Context, host: Host) -> dict[str, Any] | None:
+    """Return the result of the restore that put this backup into the datadir, where the caller wants it only once.
+
+    The journal tells what was restored; that this is still the data in the datadir is told by its timeline alone, which is another one
+    after each restore, each way back and each replacement by hand. An unfinished run comes first.
+
+    Args:
+        params: the module's options, with the backup's directory.
+        ctx: the job.
+        host: the server.
+
+    Returns:
+        None when it is not certain, or not asked for.
+
+    Raises:
+        MariabackupError: the backup cannot be looked at.
+    """
+    if not params["if_not_restored"]:
+        return None
+    unfinished = journals.current(ctx.state_dir, host.layout.datadir)
+    if unfinished is None or unfinished.unfinished:
+        return None
+    present = timeline_of(host.layout.datadir)
+    for run in reversed(journals.all_runs(ctx.state_dir, host.layout.datadir)):
+        if run["state"] == journals.COMMITTED and present and run.get("timeline") == present:
+            if not _restored_by(run, params["target_dir"]):
+                return None
+            previous = run["result"].get("previous_datadir")
+            kept = previous if previous and os.path.lexists(previous) else None
+            return {**run["result"], "previous_datadir": kept, "changed": False, "already_restored": True}
+    return None
+
+
+def _restored_by(run: Journal, target_dir: str) -> bool:
+    """Whether a run has restored this very backup: by its id, or by its place where the run has moved it."""
+    if run["result"]["method"] == "move" and not os.path.lexists(target_dir):
+        return bool(os.path.realpath(target_dir) == run["source"]["path"])
+    return facts.identity_of(target_dir) == run["source"]["backup_id"]
+
+
+def require_same_source(unfinished: Journal, params: Mapping[str, Any]) -> None:
+    """Refuse to finish a restore of one backup for a task that wants another."""
+    if os.path.realpath(params["target_dir"]) != unfinished["source"]["path"]:
+        raise MariabackupError(
+            f"A restore of {address_of(unfinished['source']['path'])} ({unfinished['id']}) is unfinished,"
+            f" in its phase {unfinished['phase']}.",
+            "Run that restore again to finish it, or put the old data back with previous_datadir, state: restored.",
+        )
 
 
 def standing(journal: Journal, host: Host) -> resume.Standing:

@@ -11,8 +11,8 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.backup.remote_record import address_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
+from ansible_collections.dba.mariabackup.plugins.module_utils.datadir.timeline import timeline_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError, foreseen
 from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclusive
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository import source as sources
@@ -34,9 +34,11 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.restore.audit impo
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.host import SERVICE_OPTIONS, Host, open_host
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.outset import (
+    already_restored,
     committed_run,
     known_result,
     refuse,
+    require_same_source,
     standing,
     undecided_error,
     with_source,
@@ -95,6 +97,9 @@ class Restore:
                 return {**done["result"], "changed": False}
             with self.ctx.phase("plan"):
                 self.params = with_source(self.params, self.ctx, self.host)
+                there = already_restored(self.params, self.ctx, self.host)
+                if there is not None:
+                    return there
                 alone = self.params["method"] == "move"
                 stack.enter_context(sources.reading(self.params["target_dir"], alone=alone))
             return {**self.go_on_or_begin(), "changed": True}
@@ -135,11 +140,7 @@ class Restore:
                 wayback.serve_again(earlier, self.host.service, self.params)
             earlier.write(state=journals.RETURNED)
             return self.begin(None)
-        if os.path.realpath(self.params["target_dir"]) != earlier["source"]["path"]:
-            raise MariabackupError(
-                f"A restore of {address_of(earlier['source']['path'])} ({earlier['id']}) is unfinished, in its phase {earlier['phase']}.",
-                "Run that restore again to finish it, or put the old data back with previous_datadir, state: restored.",
-            )
+        require_same_source(earlier, self.params)
         self.journal = earlier
         if way == resume.SWITCH:
             return self.switch(earlier)
@@ -313,7 +314,7 @@ class Restore:
             result = {**journal["result"], "health": health, "rolled_back": False}
             stopped, healthy = journal.get("stopped_at"), journal.get("healthy_at")
             result["downtime_seconds"] = round(healthy - stopped, 3) if stopped and healthy else 0.0
-            journal.write(state=journals.COMMITTED, result=result)
+            journal.write(state=journals.COMMITTED, result=result, timeline=timeline_of(self.host.layout.datadir))
         return result
 
     def go_back(self, journal: Journal, error: BaseException, written: bool = False) -> None:
