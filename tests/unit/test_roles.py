@@ -26,7 +26,7 @@ CALLS = [
     # role, task file, module, options that have another variable, options that are no variable
     ("install", "account", "backup_account", ACCOUNT, {"create"}),
     ("backup", "main", "backup", {}, OF_THE_ADMINISTRATOR | WAIT),
-    ("restore", "main", "restore", {}, WAIT),
+    ("restore", "restore", "restore", {}, WAIT),
     (
         "schedule",
         "main",
@@ -44,6 +44,12 @@ def load(role: str, path: str) -> Any:
 def spec(role: str, entry: str = "main") -> dict[str, Any]:
     options: dict[str, Any] = load(role, "meta/argument_specs.yml")["argument_specs"][entry]["options"]
     return options
+
+
+def every_spec(role: str) -> dict[str, Any]:
+    """Return the options of all entry points; where several have one, that of ``main``."""
+    entries = load(role, "meta/argument_specs.yml")["argument_specs"]
+    return {name: option for entry in reversed(list(entries)) for name, option in entries[entry]["options"].items()}
 
 
 @lru_cache
@@ -116,7 +122,7 @@ def test_a_schedule_takes_the_options_of_its_module() -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_defaults_are_those_of_the_argument_specification(role: str) -> None:
-    documented = {name: option["default"] for name, option in spec(role).items() if "default" in option}
+    documented = {name: option["default"] for name, option in every_spec(role).items() if "default" in option}
     # The role restore hands the account over to the role install, whose defaults hold there.
     account = set(spec("install", "account")) if role == "restore" else set[str]()
     defaults = load(role, "defaults/main.yml")
@@ -131,8 +137,9 @@ def test_variables_are_documented_and_secrets_are_marked(role: str) -> None:
     for path in (ROOT / "roles" / role).rglob("*"):
         if path.suffix in (".yml", ".j2") and path.parent.name in ("tasks", "templates", "vars"):
             used |= set(re.findall(r"(?<!_)\bmariabackup_\w+", path.read_text()))
-    options = spec(role)
-    modules = {f"mariabackup_{name}" for name in ("backup", "restore")}  # register names begin with two underscores
+    options = every_spec(role)
+    # Register names begin with two underscores; the last one is an artifact.
+    modules = {f"mariabackup_{name}" for name in ("backup", "restore", "restore_fleet")}
     assert used - modules <= set(options)
     for name, option in options.items():
         assert bool(option.get("no_log")) == name.endswith(("_password", "_rclone_remotes")), name
@@ -165,3 +172,13 @@ def test_playbook_runs_its_role(playbook: str) -> None:
         if "ansible.builtin.import_role" in task
     ]
     assert called == [f"dba.mariabackup.{'restore' if playbook == 'clone' else playbook}"]
+
+
+def test_a_fleet_never_guesses_its_hosts_nor_goes_on_by_itself() -> None:
+    refuse, plan, restore, report = yaml.safe_load((ROOT / "playbooks" / "restore_fleet.yml").read_text())
+    assert refuse["tags"] == ["always"]
+    assert "mariabackup_hosts | mandatory" in plan["hosts"]
+    assert {play["hosts"] for play in (restore, report)} == {"{{ mariabackup_hosts }}"}
+    # The other strategies know no batches that wait for each other.
+    assert (restore["strategy"], restore["max_fail_percentage"]) == ("ansible.builtin.linear", 0)
+    assert all(play["gather_facts"] is False for play in (refuse, plan, restore, report))

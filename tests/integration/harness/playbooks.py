@@ -89,10 +89,14 @@ class Playbooks:
             playbook = str(path)
         extra = self.scratch / "variables.json"
         extra.write_text(json.dumps(variables), encoding="utf-8")
+        return self._start(["ansible-playbook", "-i", str(self.inventory), "-e", f"@{extra}", *arguments, playbook])
+
+    def _start(self, argv: Sequence[str]) -> subprocess.Popen[str]:
         self.record.unlink(missing_ok=True)
         with open(self.output, "w", encoding="utf-8") as output:
             return subprocess.Popen(
-                ["ansible-playbook", "-i", str(self.inventory), "-e", f"@{extra}", *arguments, playbook],
+                argv,
+                cwd=self.scratch,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -116,4 +120,10 @@ class Playbooks:
         """Run a playbook that has to end well."""
         play = self.run(playbook, *arguments, **variables)
         assert play.returncode == 0, play.output
+        return play
+
+    def follow(self, command: str) -> Play:
+        """Run a block of a guide in the directory of the inventory, as its reader does; it has to end well."""
+        play = self.finish(self._start(["bash", "-euo", "pipefail", "-c", command]))
+        assert play.returncode == 0, f"{command}\n{play.output}"
         return play
