@@ -256,6 +256,10 @@ scheduled_runs:
     last_backup_id:
       description: The last backup that the schedule took, in that run or in one before it.
       type: str
+    retention:
+      description:
+        - The rules by which it prunes O(repository), by the options of M(dba.mariabackup.prune); none where it keeps everything.
+      type: dict
   sample:
     - schedule: nightly
       started: "2026-11-22T02:30:00Z"

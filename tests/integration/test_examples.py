@@ -20,7 +20,7 @@ Task = dict[str, Any]
 # Each one builds on those before it.
 ORDER = (
     "backup_account", "backup", "import_tables", "backup_info", "copy_backup", "prune", "schedule", "prepare", "restore",
-    "previous_datadir"
+    "restore_info", "previous_datadir"
 )  # fmt: skip
 UNDECIDED: Task = {
     "dba.mariabackup.restore": {

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
@@ -87,9 +87,19 @@ def _begin(description: Mapping[str, Any]) -> dict[str, Any]:
         "schedule": description["name"],
         "repository": repository_name(params["repository"]),
         "instance": instance_of(params),
+        "retention": _retention(description["steps"]),
         "last_backup": known.get("last_backup"),
         "last_run": {"started": outcomes.now(), "ended": None, "ok": None},
     }
+
+
+def _retention(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return the rules by which the repository of the backups is pruned, those that are used; None without any."""
+    taken = steps[0]["params"]["repository"]
+    for step in steps:
+        if step["operation"] == "prune" and step["params"]["repository"] == taken:
+            return {name: value for name, value in step["params"].items() if name.startswith("keep_") and value}
+    return None
 
 
 def _steps(description: Mapping[str, Any], outcome: dict[str, Any], run_job: Callable[[str], int]) -> dict[str, Any]:

@@ -63,13 +63,22 @@ def judge(entries: Sequence[Entry], now: datetime, max_age: timedelta | None, si
     heads = [entry.head for entry in usable if entry.head is not None and entry.head.manifest.type == FULL]
     if size_drift is not None and heads:
         head = heads[-1]
-        sizes = [other.size_bytes for other in heads[:-1]][-COMPARED:]
-        usual = statistics.median(sizes) if sizes else 0
-        if usual:
-            drift = 100 * (head.size_bytes - usual) / usual
-            if abs(drift) > size_drift:
-                found.append(
-                    f"The newest full backup, {head.manifest.id}, has {head.size_bytes} bytes, {drift:+.0f} % against the"
-                    f" {usual:.0f} of the {len(sizes)} before it; {size_drift} % are allowed."
-                )
+        sizes = [each.size_bytes for each in heads]
+        before = sizes[:-1][-COMPARED:]
+        drift = drift_of(sizes)
+        if drift is not None and abs(drift) > size_drift:
+            found.append(
+                f"The newest full backup, {head.manifest.id}, has {head.size_bytes} bytes, {drift:+.0f} % against the"
+                f" {statistics.median(before):.0f} of the {len(before)} before it; {size_drift} % are allowed."
+            )
     return found
+
+
+def drift_of(sizes: Sequence[int]) -> float | None:
+    """Return by how many percent the last size differs from the median of up to ``COMPARED`` before it.
+
+    None where there is nothing to compare it with.
+    """
+    before = sizes[:-1][-COMPARED:]
+    usual = statistics.median(before) if before else 0
+    return 100 * (sizes[-1] - usual) / usual if usual else None

@@ -62,6 +62,7 @@ def runs_of(state_dir: str, repository: str, instance: str) -> list[dict[str, An
                     "schedule": outcome.get("schedule"),
                     **{key: run.get(key) for key in ("started", "ended", "ok", "failed_phase", "error", "log_path")},
                     "backup_id": run.get("backup_id"),
+                    "retention": outcome.get("retention"),
                     "last_backup_id": last.get("id") if isinstance(last, dict) else None,
                 }
             )

@@ -17,6 +17,11 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.files import make_
 from ansible_collections.dba.mariabackup.plugins.module_utils.restore.journal import Journal
 
 
+def path_of(state_dir: str) -> str:
+    """Return the file of the record."""
+    return os.path.join(state_dir, "audit.log")
+
+
 def record(
     ctx: Context,
     params: Mapping[str, Any],
@@ -48,7 +53,7 @@ def record(
         "outcome": outcome,
         "reason": reason,
     }
-    path = os.path.join(ctx.state_dir, "audit.log")
+    path = path_of(ctx.state_dir)
     try:
         make_private_dirs(ctx.state_dir)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

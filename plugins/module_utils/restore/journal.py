@@ -56,9 +56,9 @@ class Journal:
     ``direction``, ``boot_id``, ``datadir``, ``options`` (of the service, for later runs and the repair), ``source``,
     ``situation`` (what later phases need of the plan), ``members``, ``steps``, ``back_steps``, ``lock_files``, ``survey``
     (how the service was found), ``had_data``, ``deleted`` (first), ``binlog_end`` (of the deleted
-    history), ``stopped_at``, ``result``, ``timeline`` (of the new set, since the commit). Of a run that a person puts back:
-    ``put_back``, ``opened`` (the new set was open for writing), ``new_history`` (so the old one goes on above its GTIDs),
-    ``kept_end`` (where the old one ended).
+    history), ``stopped_at``, ``result``, ``timeline`` (of the new set, since the commit), ``timing`` (of the job that ended it). Of a
+    run that a person puts back: ``put_back``, ``opened`` (the new set was open for writing), ``new_history`` (so the old one goes on
+    above its GTIDs), ``kept_end`` (where the old one ended).
     """
 
     def __init__(self, path: str, data: dict[str, Any]) -> None:

@@ -69,14 +69,31 @@ def run(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
         error = foreseen(raised)
         if error is not None:
             error.details.setdefault("rolled_back", False)
+        _note_times(restore.journal, ctx, started)
         record(ctx, restore.params, host.layout.datadir, "restore", restore.journal, "failed", str(error or raised))
         raise
     if not result["changed"]:
         return result
-    result["duration_seconds"] = round(time.monotonic() - started, 3)
-    result["phases"] = ctx.phases
+    timing = _note_times(restore.journal, ctx, started)
+    result.update(duration_seconds=timing["duration_seconds"], phases=timing["phases"])
     record(ctx, restore.params, host.layout.datadir, "restore", restore.journal, "restored", "")
     return {**result, "log_path": ctx.log_path}
+
+
+def _note_times(journal: Journal | None, ctx: Context, started: float) -> dict[str, Any]:
+    """Return what this job has spent on which phase, and keep it with the run: jobs are forgotten before their runs are.
+
+    Where it cannot be kept, nothing is missing but a figure.
+    """
+    timing = {
+        "duration_seconds": round(time.monotonic() - started, 3),
+        "phases": ctx.phases,
+        "log_path": ctx.log_path,
+    }
+    if journal is not None:
+        with contextlib.suppress(OSError):
+            journal.write(timing=timing)
+    return timing
 
 
 class Restore:

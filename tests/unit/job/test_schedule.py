@@ -258,6 +258,7 @@ def test_the_first_step_that_fails_ends_the_run(tmp_path: Path, capsys: pytest.C
     (run,) = outcomes.runs_of(str(tmp_path / "state"), str(tmp_path / "r"), "db1")
     assert (run["ok"], run["failed_phase"], run["error"]) == (False, "backup", "backup: no. Do this.")
     assert (run["log_path"], run["backup_id"], run["last_backup_id"]) == ("/log", None, None)
+    assert run["retention"] == RULES
     assert outcomes.runs_of(str(tmp_path / "state"), str(tmp_path / "r"), "db2") == []
     prometheus = tmp_path / "mariabackup-nightly.prom"
     assert prometheus.stat().st_mode & 0o777 == 0o644
