@@ -22,10 +22,12 @@ from typing import Any
 import pytest
 
 from tests.integration.harness.bench import Bench, Rack
+from tests.integration.harness.browser import Browser
 from tests.integration.harness.layouts import LAYOUTS, PLAIN
 from tests.integration.harness.memory import available_memory
 from tests.integration.harness.playbooks import Playbooks
 from tests.integration.harness.pool import Pool
+from tests.integration.harness.seeds import ROOT
 from tests.integration.harness.server import Server
 from tests.integration.harness.storage import Storage
 from tests.lab import Lab
@@ -181,6 +183,18 @@ def playbooks(published: Path, tmp_path: Path, pool: Pool) -> Callable[[], Playb
         return Playbooks(published / "collections", tmp_path / "ansible", pool.inventory())
 
     return get
+
+
+@pytest.fixture(scope="session")
+def browser_program() -> None:
+    """The program of the browser, which is installed where it is missing."""
+    subprocess.run([str(ROOT / "tests" / "tools" / "programs"), "browser"], check=True)
+
+
+@pytest.fixture
+def browser(browser_program: None) -> Browser:
+    """A browser without a screen."""
+    return Browser()
 
 
 @pytest.fixture(scope="session")

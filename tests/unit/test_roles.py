@@ -16,7 +16,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "ansible_collections.dba.mariabackup.plugins"
-ROLES = ["install", "backup", "restore", "schedule"]
+ROLES = ["install", "backup", "restore", "schedule", "report"]
 ACCOUNT = {"name": "account_name", "host": "account_host", "password": "account_password"}
 # The backup account logs in where the administrator does, with its own name and password.
 OF_THE_ADMINISTRATOR = {"login_user", "login_password", "config_file"}
@@ -34,6 +34,15 @@ CALLS = [
         {},
         {"name", "state", "on_calendar", *OF_THE_ADMINISTRATOR},
     ),
+    (
+        "report",
+        "main",
+        "backup_info",
+        {"verify": "report_verify"},
+        # The report judges all hosts by the same measure, on the controller.
+        {"type", "label", "after", "before", "backup_id", "max_age", "size_drift", "violation", "adopt", "checksum"},
+    ),
+    ("report", "main", "restore_info", {}, {"datadir", "last"}),
 ]
 
 
@@ -138,8 +147,8 @@ def test_variables_are_documented_and_secrets_are_marked(role: str) -> None:
         if path.suffix in (".yml", ".j2") and path.parent.name in ("tasks", "templates", "vars"):
             used |= set(re.findall(r"(?<!_)\bmariabackup_\w+", path.read_text()))
     options = every_spec(role)
-    # Register names begin with two underscores; the last one is an artifact.
-    modules = {f"mariabackup_{name}" for name in ("backup", "restore", "restore_fleet")}
+    # Register names begin with two underscores; the last two are artifacts.
+    modules = {f"mariabackup_{name}" for name in ("backup", "restore", "restore_fleet", "report")}
     assert used - modules <= set(options)
     for name, option in options.items():
         assert bool(option.get("no_log")) == name.endswith(("_password", "_rclone_remotes")), name

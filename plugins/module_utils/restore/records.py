@@ -88,7 +88,7 @@ def describe(run_: Journal, noted: Mapping[str, Any], busy: bool) -> dict[str, A
         "run": run_["id"],
         "datadir": run_["datadir"],
         "outcome": outcome,
-        "failed_phase": None if served or outcome == RUNNING else run_["phase"],
+        "failed_phase": None if served or outcome == RUNNING else timing.get("failed_phase") or run_["phase"],
         "reason": noted.get("reason") or None,
         "who": noted.get("who"),
         "started": f"{time_of(run_['id']):%Y-%m-%dT%H:%M:%SZ}",

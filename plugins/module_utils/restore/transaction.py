@@ -69,7 +69,7 @@ def run(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
         error = foreseen(raised)
         if error is not None:
             error.details.setdefault("rolled_back", False)
-        _note_times(restore.journal, ctx, started)
+        _note_times(restore.journal, ctx, started, error.phase if error else None)
         record(ctx, restore.params, host.layout.datadir, "restore", restore.journal, "failed", str(error or raised))
         raise
     if not result["changed"]:
@@ -80,14 +80,18 @@ def run(params: dict[str, Any], ctx: Context) -> dict[str, Any]:
     return {**result, "log_path": ctx.log_path}
 
 
-def _note_times(journal: Journal | None, ctx: Context, started: float) -> dict[str, Any]:
+def _note_times(
+    journal: Journal | None, ctx: Context, started: float, failed_phase: str | None = None
+) -> dict[str, Any]:
     """Return what this job has spent on which phase, and keep it with the run: jobs are forgotten before their runs are.
 
-    Where it cannot be kept, nothing is missing but a figure.
+    The phase that failed is kept as well, because the way back goes through phases of its own. Where it cannot be kept,
+    nothing is missing but a figure.
     """
     timing = {
         "duration_seconds": round(time.monotonic() - started, 3),
         "phases": ctx.phases,
+        "failed_phase": failed_phase,
         "log_path": ctx.log_path,
     }
     if journal is not None:

@@ -66,12 +66,18 @@ def test_a_run_under_way_is_told_from_one_that_was_interrupted(tmp_path: Path) -
 
 
 def test_the_audit_record_and_the_times_belong_to_their_runs(tmp_path: Path) -> None:
-    timing = {"duration_seconds": 2.5, "phases": [{"name": "stage", "seconds": 2.0}], "log_path": "/log"}
-    run = create(tmp_path, 1, state=journals.RETURNED, timing=timing)
+    timing = {
+        "duration_seconds": 2.5,
+        "phases": [{"name": "stage", "seconds": 2.0}],
+        "log_path": "/log",
+        "failed_phase": "health",
+    }
+    run = create(tmp_path, 1, state=journals.RETURNED, phase="swap", timing=timing)
     lines = [{"run": run["id"], "reason": "old"}, {"run": run["id"], "reason": "a disk", "time": "T", "who": "anna"}]
     (tmp_path / "audit.log").write_text("{\n[]\n" + "".join(f"{json.dumps(line)}\n" for line in lines))
     (found,) = told(tmp_path)
     assert (found["reason"], found["ended"], found["who"]) == ("a disk", "T", "anna")
+    assert found["failed_phase"] == "health"
     assert (found["duration_seconds"], found["phases"], found["log_path"]) == (2.5, timing["phases"], "/log")
 
 
