@@ -61,6 +61,7 @@ def stages() -> tuple[list[list[Stage]], list[Stage]]:
         [
             Stage("lint", (python, "-m", "tests.tools.lint"), ROOT, allowance=900, shown=20),
             Stage("programs", ("tests/tools/programs",), ROOT, allowance=300),
+            Stage("browser", ("tests/tools/programs", "browser"), ROOT, allowance=600),
             pytest("unit", "-q", allowance=300),
             Stage("artifact", (python, "-m", "tests.tools.artifact"), ROOT, allowance=300, shown=10),
         ],

@@ -86,7 +86,7 @@ def _note_times(
     """Return what this job has spent on which phase, and keep it with the run: jobs are forgotten before their runs are.
 
     The phase that failed is kept as well, because the way back goes through phases of its own. Where it cannot be kept,
-    nothing is missing but a figure.
+    nothing is missing but a figure; an unfinished run needs its spare room for more than that.
     """
     timing = {
         "duration_seconds": round(time.monotonic() - started, 3),
@@ -94,7 +94,7 @@ def _note_times(
         "failed_phase": failed_phase,
         "log_path": ctx.log_path,
     }
-    if journal is not None:
+    if journal is not None and not journal.unfinished:
         with contextlib.suppress(OSError):
             journal.write(timing=timing)
     return timing

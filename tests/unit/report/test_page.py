@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -103,6 +104,28 @@ def test_a_page_asks_nobody_for_anything(said: Said) -> None:
     assert all(value.startswith("#") for value in targets)
     assert "url(" not in (TEMPLATES / "report.css").read_text()
     assert "@import" not in (TEMPLATES / "report.css").read_text()
+
+
+def _luminance(color: str) -> float:
+    """Return the relative luminance of ``#rrggbb`` (WCAG 2)."""
+    parts = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_text_stands_out_in_light_dark_and_print() -> None:
+    """By WCAG's level AA: 4.5 to 1, for small text as well."""
+    css = (TEMPLATES / "report.css").read_text()
+    schemes = [
+        dict(re.findall(r"--([\w-]+): (#\w{6});", block)) for block in re.findall(r":root \{(.*?)\}", css, re.DOTALL)
+    ]
+    assert len(schemes) == 3
+    for scheme in schemes:
+        pairs = [(name, f"{name}-ground") for name in ("critical", "warning", "good", "note")]
+        pairs += [(name, "ground") for name in ("text", "quiet", "link", "critical", "warning", "good")]
+        for text, ground in pairs:
+            one, other = sorted((_luminance(scheme[text]), _luminance(scheme[ground])))
+            assert (other + 0.05) / (one + 0.05) >= 4.5, (text, ground, scheme)
 
 
 def test_links_lead_somewhere_and_tables_are_named(said: Said) -> None:
