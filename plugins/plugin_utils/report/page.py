@@ -181,7 +181,7 @@ def _state_of(host: Host, findings: Sequence[Finding]) -> str:
 
 def _restore_row(host: Host, restore: Mapping[str, Any], anchors: Mapping[str, str]) -> dict[str, Any]:
     outcome = str(restore.get("outcome"))
-    downtime = restore.get("downtime_seconds")
+    downtime, identity = restore.get("downtime_seconds"), restore.get("backup_id")
     return {
         "host": host.name,
         "anchor": anchors[host.name],
@@ -190,6 +190,8 @@ def _restore_row(host: Host, restore: Mapping[str, Any], anchors: Mapping[str, s
         "good": outcome in _GOOD_OUTCOMES,
         "datadir": restore.get("datadir"),
         "source": restore.get("source") or "-",
+        # In a repository the id tells enough.
+        "backup": identity if identity and identity in str(restore.get("source")) else restore.get("source") or "-",
         "method": restore.get("method") or "-",
         "bytes": words.size(restore.get("bytes")),
         "duration": words.seconds(restore.get("duration_seconds")),

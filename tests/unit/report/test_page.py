@@ -76,8 +76,12 @@ def evil(value: Any) -> Any:
 
 def everything(said: Said) -> list[dict[str, Any]]:
     backups = [said.backup(hours, label="nightly") for hours in (90, 60, 30, 4)]
+    kept = "20261121T000000Z-00aa00"
     runs = [said.run(), said.run(ok=False, error="No.", failed_phase="backup")]
-    restores = [said.restore("rolled_back", reason="No.", kept=["/x"]), said.restore(datadir="/srv/data")]
+    restores = [
+        said.restore("rolled_back", reason="No.", kept=["/x"]),
+        said.restore(datadir="/srv/data", backup_id=kept, source=f"/r/{kept}/data"),
+    ]
     return [
         said.host("db1", *restores, backups=said.backups(*backups, scheduled_runs=runs)),
         said.host("db2", backups={"unreachable": True, "msg": "No route"}),
@@ -150,6 +154,7 @@ def test_rows_are_those_of_the_hosts_the_worst_first(said: Said) -> None:
     assert (kept["oldest_age"], kept["runs"][0]["rules"]) == ("3 d 18 h", "7 daily")
     rolled_back, restored = page["restores"]
     assert (rolled_back["outcome"], rolled_back["good"]) == ("rolled back", False)
+    assert (rolled_back["backup"], restored["backup"]) == ("/srv/b", "20261121T000000Z-00aa00")
     assert (restored["downtime"], [part["away"] for part in restored["segments"]]) == ("0.50 s", [False, True, True])
     totals = report(everything(said), NOW)["totals"]
     assert totals == {"safe": False, "hosts": 3, "critical": 2, "warning": 2, "note": 1, "stored_bytes": 2000}
