@@ -181,6 +181,9 @@ def test_result_has_every_key_of_the_contract(server: Server) -> None:
         assert (line["datadir"], line["source"], line["who"]) == ("/var/lib/mysql", TARGET, "uid 0")
     assert restored["backup_id"] == put_back["backup_id"] == result["backup_id"]
     assert restored["run"] == put_back["run"]
+    (told,) = server.succeed("restore_info", datadir="/var/lib/mysql")["restores"]
+    assert (told["run"], told["outcome"], told["ended"]) == (put_back["run"], "put_back", put_back["time"])
+    assert server.succeed("restore_info", datadir="/srv/none")["restores"] == []
     assert "is not empty" in refused["reason"]
 
 

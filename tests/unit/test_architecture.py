@@ -115,9 +115,9 @@ def test_modules_are_thin(path: Path) -> None:
             assert place(dotted) in {*GLUE, *COMMON, *ROOMS}
 
 
-CONTROLLER = sorted(path for name in ("action", "filter", "plugin_utils") for path in (PLUGINS / name).glob("*.py"))
-#: what the two sides of a job agree on
-SHARED = {"job.control"}
+CONTROLLER = sorted(path for name in ("action", "filter", "plugin_utils") for path in (PLUGINS / name).rglob("*.py"))
+#: what the two sides agree on: of a job, of an age and a size, of an error
+SHARED = {"job.control", "repository.measures", "errors"}
 
 
 @pytest.mark.parametrize("path", CONTROLLER, ids=lambda path: str(path.relative_to(PLUGINS)))

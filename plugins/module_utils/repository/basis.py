@@ -25,8 +25,8 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest im
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import read_metadata
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry
-from ansible_collections.dba.mariabackup.plugins.module_utils.repository.freshness import parse_span
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.measures import parse_span
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.presence import damage_of
 
 

@@ -5,36 +5,14 @@
 
 from __future__ import annotations
 
-import re
-import statistics
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.chain import FULL
-from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.measures import drift_of, usual_of
 
-_SPAN = re.compile(r"(\d+)\s*([hdw])")
-_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-# The median of so many backups before the newest is what its size is compared with: one odd backup does not move it.
-COMPARED = 7
 _CLOCK_SKEW = timedelta(minutes=5)
-
-
-def parse_span(option: str, text: str) -> timedelta:
-    """Return a time such as ``36h``, ``14d`` or ``8w``.
-
-    Args:
-        option: the option's name, for the message.
-        text: its value.
-
-    Raises:
-        MariabackupError: it is none.
-    """
-    match = _SPAN.fullmatch(text.strip())
-    if match is None:
-        raise MariabackupError(f"{option} is {text!r}.", "Write a number and h, d or w, such as 36h, 14d or 8w.")
-    return int(match[1]) * _UNITS[match[2]]
 
 
 def judge(entries: Sequence[Entry], now: datetime, max_age: timedelta | None, size_drift: int | None) -> list[str]:
@@ -64,21 +42,11 @@ def judge(entries: Sequence[Entry], now: datetime, max_age: timedelta | None, si
     if size_drift is not None and heads:
         head = heads[-1]
         sizes = [each.size_bytes for each in heads]
-        before = sizes[:-1][-COMPARED:]
         drift = drift_of(sizes)
         if drift is not None and abs(drift) > size_drift:
+            usual, number = usual_of(sizes)
             found.append(
                 f"The newest full backup, {head.manifest.id}, has {head.size_bytes} bytes, {drift:+.0f} % against the"
-                f" {statistics.median(before):.0f} of the {len(before)} before it; {size_drift} % are allowed."
+                f" {usual:.0f} of the {number} before it; {size_drift} % are allowed."
             )
     return found
-
-
-def drift_of(sizes: Sequence[int]) -> float | None:
-    """Return by how many percent the last size differs from the median of up to ``COMPARED`` before it.
-
-    None where there is nothing to compare it with.
-    """
-    before = sizes[:-1][-COMPARED:]
-    usual = statistics.median(before) if before else 0
-    return 100 * (sizes[-1] - usual) / usual if usual else None

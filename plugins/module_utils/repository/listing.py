@@ -22,7 +22,8 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.repository.basis i
 )
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.filtering import Filter, filter_of
-from ansible_collections.dba.mariabackup.plugins.module_utils.repository.freshness import judge, parse_span
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.freshness import judge
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.measures import parse_span
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.source import find, reading, request_of
 
 #: what there is to list for one directory

@@ -17,8 +17,8 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.locks import exclu
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.access import open_repository
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.basis import manifests_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry
-from ansible_collections.dba.mariabackup.plugins.module_utils.repository.freshness import parse_span
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.local import Repository, instance_of
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.measures import parse_span
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.presence import damage_of
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.retention import (
     Decision,

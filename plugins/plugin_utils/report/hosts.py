@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from ansible_collections.dba.mariabackup.plugins.module_utils.repository.freshness import drift_of, parse_span
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.measures import drift_of, parse_span
 from ansible_collections.dba.mariabackup.plugins.plugin_utils.report import words
 
 _RULES = {

@@ -16,7 +16,8 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.backup.manifest im
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository import configuration
 from ansible_collections.dba.mariabackup.plugins.module_utils.repository.catalogue import Entry
-from ansible_collections.dba.mariabackup.plugins.module_utils.repository.freshness import judge, parse_span
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.freshness import judge
+from ansible_collections.dba.mariabackup.plugins.module_utils.repository.measures import parse_span
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
 GIB = 1 << 30
