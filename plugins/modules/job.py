@@ -73,7 +73,7 @@ seealso:
 EXAMPLES = r"""
 - name: Begin a backup and do not wait for it
   dba.mariabackup.backup:
-    target_dir: /srv/backup/monday
+    target_dir: /srv/backup/wednesday
     wait: false
   register: begun
 
