@@ -5,10 +5,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
+import os
+import random
 import re
 import shutil
+import signal
+import subprocess
+import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +26,7 @@ from tests.integration.harness.faults import clear_breakpoints, proceed, set_bre
 from tests.integration.harness.guide import Guide
 from tests.integration.harness.playbooks import Play, Playbooks
 from tests.integration.harness.pool import Pool
-from tests.integration.harness.server import Server, assert_same, wait_for
+from tests.integration.harness.server import STATE_DIR, Server, assert_same, wait_for
 
 BOOK = "dba.mariabackup.restore_fleet"
 REPOSITORY = "/srv/repository"
@@ -243,6 +249,33 @@ def test_a_fleet_that_stops(fleet: Fleet) -> None:
     assert {hooks_of(server) for server in fleet.servers.values()} == {"after"}
     assert {name: server.server_pid() for name, server in fleet.servers.items()} == pids
     fleet.assert_data(old, restored={})
+
+
+def test_a_controller_that_is_killed_ten_times(fleet: Fleet) -> None:
+    """At random moments, in the middle of a fleet's restore: in the end every host is restored, and each of them once."""
+    saved = fleet.mark()
+    for name, server in fleet.servers.items():
+        server.succeed("backup", repository=REPOSITORY, instance=name)
+    fleet.change(saved)
+    common = {"mariabackup_hosts": "shop", "mariabackup_if_not_restored": True, "mariabackup_fleet_batch": 3}
+    seed = time.time_ns()
+    moments = random.Random(seed)
+    for _number in range(10):
+        process = fleet.books.start(BOOK, **common)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(moments.uniform(1, 9))
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    for server in fleet.servers.values():
+        wait_for(lambda server=server: not server.job_pids(), f"{server.name}: its job ends", 60)
+    play = fleet.books.run(BOOK, **common)
+    assert play.returncode == 0, f"seed {seed}\n{play.output}"
+    assert set(results_of(play).values()) <= {"restored", "already restored"}
+    fleet.assert_data({}, restored=saved)
+    for name, server in fleet.servers.items():
+        outcomes = [json.loads(line)["outcome"] for line in server.host.get(f"{STATE_DIR}/audit.log").splitlines()]
+        assert outcomes.count("restored") == 1, f"seed {seed}, {name}: {outcomes}"
 
 
 @pytest.mark.suites("trixie")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.integration.harness.pool import Pool
 from tests.integration.harness.server import Server, assert_same
 from tests.lab import HostSpec
 
+ROOT = Path(__file__).resolve().parents[2]
 FILE = "/etc/mariabackup.cnf"
 BACKUPS = "/srv/backups"
 BASE = {"RELOAD", "PROCESS", "BINLOG MONITOR"}
@@ -452,3 +454,56 @@ def test_info_and_prune(server: Server, playbooks: Books) -> None:
     listed = server.succeed("backup_info", repository="/srv/repository")["backups"]
     assert [backup["id"] for backup in listed] == ids[1:]
     assert "No rule says what to keep" in books.run("dba.mariabackup.prune", **common).output
+
+
+# What a server and its system write by themselves, Ansible's own directory, and the index that apt makes of its lists when the
+# module apt asks what is installed.
+_LIVE = (
+    "/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp", "/var/log", "/var/lib/systemd", "/var/lib/mysql", "/root/.ansible", "/opt",
+    "/var/cache",
+)  # fmt: skip
+CHECKED: dict[str, dict[str, Any]] = {
+    "install": {},
+    "backup": {},
+    "restore": {"mariabackup_existing_data": "keep"},
+    "restore_fleet": {"mariabackup_existing_data": "keep"},
+    "clone": {"mariabackup_existing_data": "keep", "mariabackup_post_restore_sql": ["DROP DATABASE IF EXISTS shop"]},
+    "prune": {"mariabackup_retention": {"keep_last": 1}},
+    "info": {"mariabackup_verify": True},
+    "schedule": {"mariabackup_schedules": [{"name": "nightly", "on_calendar": "*-*-* 02:30"}]},
+    "report": {"mariabackup_report_path": "/nowhere/report.html"},
+}
+
+
+def test_every_playbook_is_checked() -> None:
+    """The test below leaves none out."""
+    assert set(CHECKED) == {path.stem for path in (ROOT / "playbooks").glob("*.yml")}
+
+
+@pytest.mark.suites("trixie")
+def test_check_mode_of_every_playbook_writes_nothing(server: Server, playbooks: Books) -> None:
+    """--check --diff on a host that has not been prepared, and on one with backups: not one file is another afterwards."""
+    books = playbooks()
+    common: dict[str, Any] = {"mariabackup_hosts": server.name, "mariabackup_repository": "/srv/repository"}
+    leave_out = " -o ".join(f"-path {path}" for path in _LIVE)
+
+    def files() -> list[str]:
+        listed = server.out(f"find / \\( {leave_out} \\) -prune -o -printf '%y %m %u:%g %s %T@ %p %l\\n'").splitlines()
+        return sorted(line for line in listed if " /root/" not in line or ".ansible" not in line)
+
+    def untouched(playbook: str, before: list[str]) -> None:
+        play = books.run(f"dba.mariabackup.{playbook}", "--check", "--diff", **common, **CHECKED[playbook])
+        assert play.returncode == 0, f"{playbook}\n{play.output}"
+        difference = sorted(set(files()) ^ set(before))
+        assert not difference, f"{playbook}: {difference[:20]}"
+
+    before = files()
+    pid = server.server_pid()
+    untouched("install", before)
+    books.succeed("dba.mariabackup.install", **common)
+    for _number in range(2):
+        books.succeed("dba.mariabackup.backup", **common)
+    before = files()
+    for playbook in CHECKED:
+        untouched(playbook, before)
+    assert server.server_pid() == pid
