@@ -198,7 +198,7 @@ def _restored_by(run: Journal, target_dir: str) -> bool:
     """Whether a run has restored this very backup: by its id, or by its place where the run has moved it."""
     if run["result"]["method"] == "move" and not os.path.lexists(target_dir):
         return bool(os.path.realpath(target_dir) == run["source"]["path"])
-    return facts.identity_of(target_dir) == run["source"]["backup_id"]
+    return bool(facts.identity_of(target_dir) == run["source"]["backup_id"])
 
 
 def require_same_source(unfinished: Journal, params: Mapping[str, Any]) -> None:
