@@ -83,8 +83,8 @@ class Job:
     def events(self) -> list[dict[str, Any]]:
         """The events in the directory of artifacts, in their order."""
         paths = self.directory.glob("artifacts/*/job_events/*.json")
-        # Not those that are being written.
-        found = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.name[0] in "123456789"]
+        # A partial one is no event yet; the program joins what it knows to it.
+        found = [json.loads(path.read_text(encoding="utf-8")) for path in paths if "partial" not in path.name]
         return sorted(found, key=lambda event: int(event["counter"]))
 
     @property
