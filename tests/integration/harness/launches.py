@@ -36,9 +36,10 @@ class Launched:
         self._kill = kill
         self._answer = b""
         self._said: dict[int, bytes] = {}
+        self._order: list[int] = []
         self._open = selectors.PollSelector()
         self._open.register(connection, selectors.EVENT_READ)
-        outputs = [os.pipe() for _ in range(2)]
+        outputs = [os.pipe(), os.pipe()]
         with open(os.memfd_create("stdin"), "w+b") as given:
             given.write(stdin)
             given.seek(0)
@@ -50,6 +51,7 @@ class Launched:
         for read, written in outputs:
             os.close(written)
             self._said[read] = b""
+            self._order.append(read)
             self._open.register(read, selectors.EVENT_READ)
 
     def _look(self, timeout: float) -> bool:
@@ -97,8 +99,7 @@ class Launched:
         while self._open.get_map():
             if not self._look(max(deadline - time.monotonic(), 0)) and time.monotonic() > deadline:
                 raise subprocess.TimeoutExpired("a process of a host", timeout or 300)
-        out, err = self._said.values()
-        return out, err
+        return self._said[self._order[0]], self._said[self._order[1]]
 
     def end(self) -> None:
         """Kill it with its process group, and wait until it is gone."""

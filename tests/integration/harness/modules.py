@@ -27,7 +27,7 @@ def read_result(out: str, err: str, name: str) -> Result:
     raise AssertionError(f"{name} ended without a result\n{out[-3000:]}\n{err[-3000:]}")
 
 
-Started = Union["subprocess.Popen[bytes]", Launched]
+Started = Union[subprocess.Popen[bytes], Launched]
 
 
 class Running:

@@ -27,6 +27,8 @@ from tests.support.compare import diff
 
 STATE_DIR = "/var/lib/mariabackup"
 _LAUNCHES = "launches.sock"
+# The modules that make a runner; the others write nothing below the state directory.
+_WITH_JOBS = {"backup", "copy_backup", "import_tables", "prepare", "previous_datadir", "prune", "restore", "schedule"}
 TEST_OPTIONS = "/etc/mysql/mariadb.conf.d/99-test.cnf"
 
 # What a test may have changed is put back from copies taken when the host was new.
@@ -367,7 +369,7 @@ class Server:
         assert not error.exists(), error.read_text(encoding="utf-8")
         arguments = {name: value for name, value in args.items() if value is not None}
         arguments.update(_ansible_check_mode=check, _ansible_diff=diff_mode)
-        if not check:
+        if module in _WITH_JOBS and not check:
             self._place_runner()
         place = f"{TOOLS}/args-{next(self._numbers)}.json"
         target = self.path(place)
