@@ -48,6 +48,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            check=False,
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}"
         printed[command] = done.stdout

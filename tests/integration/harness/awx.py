@@ -212,7 +212,7 @@ class Awx:
         line = ["-u", "root", f"--forks={about['forks']}", *(part for path in files for part in ("-e", f"@{path}"))]
         line += ["--check"] if about.get("job_type") == "check" else []
         line += ["--tags", about["job_tags"]] if about.get("job_tags") else []
-        (server, *_) = self.servers.values()
+        server = next(iter(self.servers.values()))
         cancelling = threading.Event()
         thread, runner = ansible_runner.run_async(
             private_data_dir=str(directory),
@@ -249,5 +249,7 @@ class Awx:
     def close(self) -> None:
         """End the connections that wait for the next job: the project's configuration keeps them for a quarter of an hour."""
         for path in Path(self._sockets()).iterdir():
-            subprocess.run(["ssh", "-O", "exit", "-o", f"ControlPath={path}", "host"], stderr=subprocess.DEVNULL)
+            subprocess.run(
+                ["ssh", "-O", "exit", "-o", f"ControlPath={path}", "host"], stderr=subprocess.DEVNULL, check=False
+            )
         shutil.rmtree(self._sockets(), ignore_errors=True)
