@@ -121,10 +121,13 @@ def run_job(module: AnsibleModule, operation: str, instance: str) -> NoReturn:
     if module.check_mode:
         run_here(module, plan(operation))
     try:
-        directory = begin(operation, _params(module), module.params["state_dir"], instance)
+        begun = begin(operation, _params(module), module.params["state_dir"], instance)
+        if begun.note:
+            module.warn(begun.note)
         if not module.params.get("wait", True):
-            module.exit_json(changed=True, job_id=os.path.basename(directory), log_path=os.path.join(directory, "log"))
-        outcome = wait(directory)
+            place = begun.directory
+            module.exit_json(changed=True, job_id=os.path.basename(place), log_path=os.path.join(place, "log"))
+        outcome = wait(begun.directory)
     except MariabackupError as error:
         module.fail_json(**error.as_result())
     _end(module, outcome)

@@ -10,6 +10,7 @@ import re
 import subprocess
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
@@ -109,8 +110,21 @@ def _tail(path: str, lines: int = 10) -> list[str]:
         return []
 
 
-def begin(operation: str, params: Mapping[str, Any], state_dir: str, instance: str) -> str:
-    """Begin ``operation`` as a job of this host and return its directory.
+@dataclass(frozen=True)
+class Begun:
+    """A job that works, or has worked, for a task.
+
+    Args:
+        directory: the job's.
+        note: what the user has to know of it; None for a job that the task itself has begun.
+    """
+
+    directory: str
+    note: str | None = None
+
+
+def begin(operation: str, params: Mapping[str, Any], state_dir: str, instance: str) -> Begun:
+    """Begin ``operation`` as a job of this host.
 
     A living job that does the same is taken instead, and so is one that has just done it for somebody who lost the connection.
 
@@ -120,12 +134,26 @@ def begin(operation: str, params: Mapping[str, Any], state_dir: str, instance: s
         state_dir: the state directory.
         instance: the service's name, for the unit's name.
     """
-    directory = registry.find_running(state_dir, operation, params) or registry.find_unheard(
-        state_dir, operation, params
-    )
-    if directory is None:
+    begun = _found(operation, params, state_dir)
+    if begun is None:
         command = runner_command(state_dir)
-        directory = registry.create_job(state_dir, operation, {**params, "_runner": command})
-        _start([*command, JOB, directory], directory, instance)
-    await_start(directory)
-    return directory
+        begun = Begun(registry.create_job(state_dir, operation, {**params, "_runner": command}))
+        _start([*command, JOB, begun.directory], begun.directory, instance)
+    await_start(begun.directory)
+    return begun
+
+
+def _found(operation: str, params: Mapping[str, Any], state_dir: str) -> Begun | None:
+    running = registry.find_running(state_dir, operation, params)
+    if running is not None:
+        return Begun(
+            running, f"This very task was running already, as the job {os.path.basename(running)}; this is its result."
+        )
+    unheard = registry.find_unheard(state_dir, operation, params)
+    if unheard is None:
+        return None
+    return Begun(
+        unheard,
+        f"Nothing was begun: the job {os.path.basename(unheard)} has done this very task a short while ago, and nobody had got its"
+        " result, which this is. Run the task once more to do it again.",
+    )
