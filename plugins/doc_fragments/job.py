@@ -16,7 +16,7 @@ options:
         last 15 minutes and nobody has got its result, the same task returns that and does not begin anew.
       - With V(false) the task ends when the job has begun, and returns its RV(job_id).
         The module M(dba.mariabackup.job) fetches the result, or cancels the job.
-      - It has no meaning in check mode.
+      - It has no meaning in check mode. Where the job runs already, check mode says so in RV(ignore:plan), and tells no more.
     type: bool
     default: true
   progress:
@@ -24,6 +24,12 @@ options:
       - Whether lines on the controller tell how far the work is, with the phase, the bytes, the rate and the time that is left.
     type: bool
     default: true
+  reconnect_timeout:
+    description:
+      - For how many seconds the task tries to get back to its job when the connection is lost. Then the host counts as unreachable,
+        and the job still goes on.
+    type: int
+    default: 120
 attributes:
   async:
     description: Supports being used with the C(async) keyword.

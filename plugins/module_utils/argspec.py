@@ -24,7 +24,11 @@ def tool_spec() -> Spec:
 
 def job_spec() -> Spec:
     """Return the options about waiting for a job (fragment ``job``); the action plugins act on them."""
-    return {"wait": {"type": "bool", "default": True}, "progress": {"type": "bool", "default": True}}
+    return {
+        "wait": {"type": "bool", "default": True},
+        "progress": {"type": "bool", "default": True},
+        "reconnect_timeout": {"type": "int", "default": 120},
+    }
 
 
 def login_spec() -> Spec:

@@ -13,6 +13,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils import argspec
 from ansible_collections.dba.mariabackup.plugins.module_utils.backup.metadata import parse_size
 from ansible_collections.dba.mariabackup.plugins.module_utils.context import Context
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
+from ansible_collections.dba.mariabackup.plugins.module_utils.job import registry
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.launch import begin, wait
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.operations import Operation, plan
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream import remotes
@@ -70,6 +71,17 @@ def run_here(module: AnsibleModule, operation: Operation) -> NoReturn:
     _end(module, outcome)
 
 
+def _plan_to_attach(module: AnsibleModule, running: str) -> NoReturn:
+    """End check mode where a job does already what the task would begin: the real run gets that job's result.
+
+    What the job works with is in its own plan, so there is no more to tell than the backup that it was given.
+    """
+    identity = os.path.basename(running)
+    step = {"phase": "plan", "action": "attach to the job that does this already", "detail": identity}
+    given = registry.params_of(running).get("backup_id")
+    module.exit_json(changed=True, plan=[step], **({"backup_id": given} if given else {}))
+
+
 def read_size(module: AnsibleModule, option: str) -> None:
     """Turn an option such as ``100M`` into a number of bytes, or fail with what is wrong with it."""
     value = module.params[option]
@@ -119,6 +131,9 @@ def run_job(module: AnsibleModule, operation: str, instance: str) -> NoReturn:
         instance: the service's name, which becomes a part of the transient unit's name.
     """
     if module.check_mode:
+        running = registry.find_alike(module.params["state_dir"], operation, module.params)
+        if running is not None:
+            _plan_to_attach(module, running)
         run_here(module, plan(operation))
     try:
         begun = begin(operation, _params(module), module.params["state_dir"], instance)

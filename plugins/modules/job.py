@@ -60,6 +60,11 @@ options:
       - Whether lines on the controller tell how far the job is while the task waits.
     type: bool
     default: true
+  reconnect_timeout:
+    description:
+      - For how many seconds the task tries to get back to the job when the connection is lost. Then the host counts as unreachable.
+    type: int
+    default: 120
   state_dir:
     description:
       - The directory on the managed host for journals, jobs and locks, as the job's own task has it.
@@ -142,6 +147,7 @@ action:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.argspec import job_spec
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.control import attend
 
@@ -152,8 +158,7 @@ def main() -> None:
         argument_spec={
             "id": {"type": "str"},
             "state": {"type": "str", "default": "finished", "choices": ["finished", "cancelled"]},
-            "wait": {"type": "bool", "default": True},
-            "progress": {"type": "bool", "default": True},
+            **job_spec(),
             "state_dir": {"type": "path", "default": "/var/lib/mariabackup"},
         },
         supports_check_mode=True,

@@ -20,7 +20,6 @@ from ansible.utils.display import Display
 
 from ansible_collections.dba.mariabackup.plugins.plugin_utils import poll, progress
 
-_PATIENCE = 120.0  # seconds in which a lost connection may come back
 _PAUSE = 5.0  # seconds between two attempts
 # For the connections that this task opens. ssh takes the first value it reads, so whatever the user has set counts.
 _KEEP_ALIVE = "-o ServerAliveInterval=10 -o ServerAliveCountMax=3"
@@ -60,7 +59,8 @@ class LongJob(ActionBase):
                 self._shell(poll.mark(directory))
             return begun
         quiet = not boolean(arguments.get("progress", True), strict=False)
-        return self._ended(begun, self._follow(directory, variables.get("inventory_hostname", "?"), quiet))
+        patience = float(arguments.get("reconnect_timeout", 120))
+        return self._ended(begun, self._follow(directory, variables.get("inventory_hostname", "?"), quiet, patience))
 
     def _module(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         return dict(self._execute_module(module_args=arguments, task_vars=variables))
@@ -92,13 +92,13 @@ class LongJob(ActionBase):
             return {**kept, **told, **outcome["result"]}
         return {"changed": False, **kept, **told, **outcome["error"], "failed": True}
 
-    def _follow(self, directory: str, host: str, quiet: bool) -> dict[str, Any] | None:
+    def _follow(self, directory: str, host: str, quiet: bool, patience: float) -> dict[str, Any] | None:
         """Wait for the job's end, say how far it is, and return what it has left; None when it has left nothing."""
         last = ""
         parent = os.getppid()
         for interval in progress.intervals():
             started = time.monotonic()
-            look = self._look(directory, interval, host)
+            look = self._look(directory, interval, host, patience)
             if os.getppid() != parent:
                 # The playbook was killed and has left this worker behind. Whoever runs the task again gets the result.
                 raise AnsibleActionFail(f"The playbook was killed. The job {os.path.basename(directory)} goes on.")
@@ -114,8 +114,8 @@ class LongJob(ActionBase):
             time.sleep(max(0.0, interval - (time.monotonic() - started)))
         raise AssertionError("intervals() ends never")
 
-    def _look(self, directory: str, interval: float, host: str) -> poll.Look:
-        """Look at the job; a connection that is lost may come back for a while."""
+    def _look(self, directory: str, interval: float, host: str, patience: float) -> poll.Look:
+        """Look at the job; a connection that is lost may come back within ``patience`` seconds."""
         deadline: float | None = None
         while True:
             try:
@@ -128,7 +128,7 @@ class LongJob(ActionBase):
                 reason = str(error)
             now = time.monotonic()
             if deadline is None:
-                deadline = now + _PATIENCE
+                deadline = now + patience
                 # Not a warning, which is kept back until the task ends.
                 display.display(
                     f"{host}: the connection is lost; the job {os.path.basename(directory)} goes on. {reason}"

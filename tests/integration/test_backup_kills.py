@@ -120,6 +120,8 @@ def test_module_that_is_killed_does_not_stop_the_job(server: Server) -> None:
     """Losing the controller does not stop it, and the same task again attaches to the job that runs."""
     with backup_half_way(server, TARGET) as running:
         running.disconnect()
+        planned = server.succeed("backup", target_dir=TARGET, check=True)
+        assert [step["action"] for step in planned["plan"]] == ["attach to the job that does this already"]
         again = server.start_module("backup", target_dir=TARGET)
         wait_for(lambda: "backup" in server.out("ps -eo comm=").splitlines(), "the second task")
         assert len(runners(server)) == 1

@@ -22,7 +22,14 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.integration.harness.faults import clear_breakpoints, proceed, set_breakpoint, wait_stopped
+from tests.integration.harness.faults import (
+    boot_again,
+    clear_breakpoints,
+    power_cut,
+    proceed,
+    set_breakpoint,
+    wait_stopped,
+)
 from tests.integration.harness.guide import Guide
 from tests.integration.harness.playbooks import Play, Playbooks
 from tests.integration.harness.pool import Pool
@@ -114,6 +121,12 @@ class Fleet:
 def some(data: Data, names: str) -> Data:
     """Return the part of these hosts."""
     return {name: data[name] for name in names.split()}
+
+
+def restores_of(server: Server) -> int:
+    """Return how many restores of a host ended well."""
+    audit = server.run(f"cat {STATE_DIR}/audit.log", check=False).stdout.splitlines()
+    return [json.loads(line)["outcome"] for line in audit].count("restored")
 
 
 def report_of(play: Play) -> dict[str, Any]:
@@ -251,6 +264,46 @@ def test_a_fleet_that_stops(fleet: Fleet) -> None:
     fleet.assert_data(old, restored={})
 
 
+def test_a_host_that_is_lost_while_it_restores(fleet: Fleet) -> None:
+    """The power of one of a batch goes: its neighbour is restored, the next batch is not touched, and --limit brings all to an end."""
+    saved = fleet.mark()
+    for name, server in fleet.servers.items():
+        server.succeed("backup", repository=REPOSITORY, instance=name)
+    old = fleet.change()
+    lost = fleet.servers["db2"]
+    set_breakpoint(lost, "stage-after")
+    process = fleet.books.start(
+        BOOK, mariabackup_hosts="shop", mariabackup_fleet_batch="[2, 1]", mariabackup_reconnect_timeout=1
+    )
+    wait_stopped(lost)
+    clear_breakpoints(lost)
+    power_cut(lost, boot=False)
+    play = fleet.books.finish(process)
+    assert results_of(play) == {"db1": "restored", "db2": "unreachable", "db3": "restored", "db4": "not touched"}, (
+        play.output
+    )
+    assert "Run the same task again" in report_of(play)["hosts"][1]["message"]
+    boot_again(lost)
+    fleet.assert_data(old, restored=some(saved, "db1 db3"))
+
+    # This time the controller is lost. The next run finds its jobs, one at work and one that is done.
+    again = {"mariabackup_hosts": "shop", "mariabackup_fleet_canary": 0, "mariabackup_fleet_batch": "100%"}
+    set_breakpoint(lost, "stage-after")
+    process = fleet.books.start(BOOK, "--limit", "db2,db4", **again)
+    wait_stopped(lost)
+    clear_breakpoints(lost)
+    wait_for(lambda: restores_of(fleet.servers["db4"]) == 1, "the other host is restored", 60)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process = fleet.books.start(BOOK, "--limit", "db2,db4", **again)
+    wait_for(lambda: "db2: restore stage" in fleet.books.output.read_text(encoding="utf-8"), "it attaches", 60)
+    proceed(lost)
+    play = fleet.books.finish(process)
+    assert results_of(play) == {"db2": "restored", "db4": "restored"}, play.output
+    fleet.assert_data(old, restored=saved)
+    assert {restores_of(server) for server in fleet.servers.values()} == {1}
+
+
 def test_a_controller_that_is_killed_ten_times(fleet: Fleet) -> None:
     """At random moments, in the middle of a fleet's restore: in the end every host is restored, and each of them once."""
     saved = fleet.mark()
@@ -273,9 +326,7 @@ def test_a_controller_that_is_killed_ten_times(fleet: Fleet) -> None:
     assert play.returncode == 0, f"seed {seed}\n{play.output}"
     assert set(results_of(play).values()) <= {"restored", "already restored"}
     fleet.assert_data({}, restored=saved)
-    for name, server in fleet.servers.items():
-        outcomes = [json.loads(line)["outcome"] for line in server.host.get(f"{STATE_DIR}/audit.log").splitlines()]
-        assert outcomes.count("restored") == 1, f"seed {seed}, {name}: {outcomes}"
+    assert {restores_of(server) for server in fleet.servers.values()} == {1}, f"seed {seed}"
 
 
 @pytest.mark.suites("trixie")

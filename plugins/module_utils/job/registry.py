@@ -27,7 +27,7 @@ from ansible_collections.dba.mariabackup.plugins.module_utils.job.secrets import
 from ansible_collections.dba.mariabackup.plugins.module_utils.stream import remotes
 
 # Secrets, and what does not change what the operation does: neither belongs to a job's identity.
-_NOT_IDENTITY = frozenset({*PASSWORDS, remotes.OPTION, "wait", "progress"})
+_NOT_IDENTITY = frozenset({*PASSWORDS, remotes.OPTION, "wait", "progress", "reconnect_timeout"})
 _KEPT_JOBS = 100
 # Seconds after its end in which a job's result is what the same task gets whose first run lost its connection. Long enough to start
 # a playbook again; so short that no task of tomorrow takes the backup of today for its own.
@@ -41,6 +41,11 @@ def fingerprint(operation: str, params: Mapping[str, Any]) -> str:
     """Return what makes two tasks the same task: the operation and every option that is not a secret."""
     plain = {name: value for name, value in params.items() if name not in _NOT_IDENTITY and not name.startswith("_")}
     return hashlib.sha256(json.dumps([operation, plain], sort_keys=True).encode()).hexdigest()
+
+
+def likeness(operation: str, params: Mapping[str, Any]) -> str:
+    """Return what two tasks have in common that differ in the backup alone: one names it, the other wants the newest."""
+    return fingerprint(operation, {**params, "backup_id": None, "before": None})
 
 
 def jobs_dir(state_dir: str) -> str:
@@ -57,6 +62,7 @@ def create_job(state_dir: str, operation: str, params: Mapping[str, Any]) -> str
         "id": job_id,
         "operation": operation,
         "fingerprint": fingerprint(operation, params),
+        "likeness": likeness(operation, params),
         "created": time.time(),
     }
     keep_spare(directory)  # for its result
@@ -133,10 +139,17 @@ def result_of(directory: str) -> dict[str, Any] | None:
 
 def find_running(state_dir: str, operation: str, params: Mapping[str, Any]) -> str | None:
     """Return the directory of a living job that does exactly this, newest first."""
-    wanted = fingerprint(operation, params)
+    return _living_with(state_dir, "fingerprint", fingerprint(operation, params))
+
+
+def find_alike(state_dir: str, operation: str, params: Mapping[str, Any]) -> str | None:
+    """Return the directory of a living job that does this with whatever backup, newest first."""
+    return _living_with(state_dir, "likeness", likeness(operation, params))
+
+
+def _living_with(state_dir: str, key: str, wanted: str) -> str | None:
     for directory in _all_jobs(state_dir):
-        description = read_json(os.path.join(directory, "job.json")) or {}
-        if description.get("fingerprint") == wanted and alive(directory):
+        if description_of(directory).get(key) == wanted and alive(directory):
             return directory
     return None
 
@@ -174,6 +187,12 @@ def description_of(directory: str) -> dict[str, Any]:
     """Return what a job is: ``id``, ``operation``, ``fingerprint``, ``created``."""
     description = read_json(os.path.join(directory, "job.json"))
     return description if isinstance(description, dict) else {}
+
+
+def params_of(directory: str) -> dict[str, Any]:
+    """Return the parameters of a job that runs; empty for one that has ended."""
+    params = read_json(os.path.join(directory, "params.json"))
+    return params if isinstance(params, dict) else {}
 
 
 def find(state_dir: str, job_id: str | None) -> str | None:
