@@ -323,7 +323,7 @@ EXAMPLES = r"""
   dba.mariabackup.restore:
     repository: /srv/repository
     instance: shop-production
-    existing_data: delete
+    existing_data: keep
     clone: true
     post_restore_sql:
       - UPDATE shop.customers SET email = CONCAT('customer', id, '@example.com')

@@ -46,6 +46,20 @@ BEFORE: dict[str, Task] = {
         "systemctl stop mariadb.socket mariadb-extra.socket mariadb && find /var/lib/mysql -mindepth 1 -delete"
     ),
     "Keep the new data of a restore that a power cut interrupted": UNDECIDED,
+    "Make a test server of production's newest backup, without its customers' addresses": {
+        "block": [
+            _shell(
+                "mariadb -e \"CREATE TABLE shop.customers (id INT, email VARCHAR(99)); INSERT INTO shop.customers VALUES (1, 'a@b')\""
+            ),
+            {
+                "dba.mariabackup.backup": {
+                    "repository": "/srv/repository",
+                    "instance": "shop-production",
+                    "login_user": "root",
+                }
+            },
+        ]
+    },
     # The tool leaves out what was imported since the last checkpoint.
     "Bring all tables of a schema back from the newest backup": {
         "block": [

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.integration.harness.faults import power_cut
 from tests.integration.harness.layouts import LAYOUTS
 from tests.integration.harness.server import Server
 from tests.lab import LabError
@@ -54,5 +55,5 @@ def test_a_command_says_all_it_says(server: Server) -> None:
     with pytest.raises(LabError, match="more than 1 s"):
         server.run("sleep 600 & sleep 600", timeout=1)
     assert server.run(["pgrep", "-fx", "sleep 600"], check=False).stdout == ""
-    server.host.reboot()
+    power_cut(server)
     assert server.out("cat", input="again") == "again"
