@@ -132,7 +132,7 @@ def facts(rig: Rig, load: float) -> list[tuple[str, str]]:
             "ext4 for datadir, backups and staging; XFS for the reflinks; on loop devices with direct I/O on the disk",
         ),
         ("TLS", "a key of the host's own; a server of 11.4 and later without one makes an RSA key at each start"),
-        ("MariaDB", host("mariadb --batch --skip-column-names -e 'SELECT VERSION()'")),
+        ("MariaDB", host("mariadbd --version").partition(" Ver ")[2].split()[0]),
         ("tool", host("mariadb-backup --version 2>&1").partition(" based on ")[2]),
         ("Python on the host", host("python3 --version").split()[-1]),
         ("ansible-core", version("ansible-core")),
