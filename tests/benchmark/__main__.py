@@ -157,7 +157,7 @@ def measure(options: argparse.Namespace, settings: Settings, scratch: Path) -> i
         rows, texts = measure_parts(rig, sizes, options, load)
         if "fleet" in options.only:
             # Last, and without the host of the others.
-            known = facts(rig, load)
+            known = [fact for fact in facts(rig, load) if fact[0] not in ("file systems", "TLS", "data")]
             lab.down(["bench"])
             tell(f"--- a fleet of {', then '.join(map(str, options.fleet))} hosts, MariaDB {SERIES[options.suite]}")
             fleet = FleetRun(lab, options.suite, published, scratch, options.fleet, tell).measure()
