@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.tools.tree import ROOT
 
@@ -30,6 +31,8 @@ myst_heading_anchors = 3
 # The reference also points to pages of Ansible's own guide, which is not part of this site.
 ELSEWHERE = re.compile(r"undefined label: '(?!ansible_collections\.dba\.mariabackup\.)")
 
+LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)\s]*)?\)")
+
 INDEX = """\
 dba.mariabackup
 ===============
@@ -44,6 +47,28 @@ dba.mariabackup
 """
 
 
+def bring_along(source: Path, page: Path) -> None:
+    """Copy what a page links to and is no page of the site, such as a playbook: a reader of the site gets it as well.
+
+    Args:
+        source: what the site is made of; the page is in it.
+        page: its path in the checkout.
+    """
+    for target in LINK.findall((ROOT / page).read_text(encoding="utf-8")):
+        found = (ROOT / page.parent / target).resolve()
+        if not found.is_file():
+            continue  # the run fails for it
+        place = source / found.relative_to(ROOT)
+        if place.exists():
+            continue
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if found.suffix != ".md":
+            shutil.copy2(found, place)
+            continue
+        place.write_text("---\norphan: true\n---\n" + found.read_text(encoding="utf-8"), encoding="utf-8")
+        bring_along(source, found.relative_to(ROOT))
+
+
 def main() -> int:
     """Render the pages; raises CalledProcessError when a tool fails."""
     shutil.rmtree(BUILD, ignore_errors=True)
@@ -54,6 +79,8 @@ def main() -> int:
     guides = sorted((ROOT / "docs").glob("*.md"))
     for guide in guides:
         shutil.copy2(guide, source / "docs")
+    for page in (Path("README.md"), *(guide.relative_to(ROOT) for guide in guides)):
+        bring_along(source, page)
     (source / "conf.py").write_text(CONFIGURATION)
     listed = "\n".join(f"   docs/{guide.stem}" for guide in guides)
     (source / "index.rst").write_text(INDEX.format(guides=listed))
