@@ -162,7 +162,7 @@ def test_the_account_alone_takes_the_same_variables() -> None:
 @pytest.mark.parametrize("playbook", [*ROLES, "clone"])
 def test_playbook_never_guesses_its_hosts(playbook: str) -> None:
     refuse, *plays = yaml.safe_load((ROOT / "playbooks" / f"{playbook}.yml").read_text())
-    assert refuse["hosts"] == "localhost"
+    assert refuse["ansible.builtin.import_playbook"] == "hosts.yml"
     for play in plays:
         assert "mariabackup_hosts | mandatory" in play["hosts"]
         assert play["gather_facts"] is False
@@ -185,9 +185,17 @@ def test_playbook_runs_its_role(playbook: str) -> None:
 
 def test_a_fleet_never_guesses_its_hosts_nor_goes_on_by_itself() -> None:
     refuse, plan, restore, report = yaml.safe_load((ROOT / "playbooks" / "restore_fleet.yml").read_text())
-    assert refuse["tags"] == ["always"]
+    assert refuse["ansible.builtin.import_playbook"] == "hosts.yml"
     assert "mariabackup_hosts | mandatory" in plan["hosts"]
     assert {play["hosts"] for play in (restore, report)} == {"{{ mariabackup_hosts }}"}
     # The other strategies know no batches that wait for each other.
     assert (restore["strategy"], restore["max_fail_percentage"]) == ("ansible.builtin.linear", 0)
-    assert all(play["gather_facts"] is False for play in (refuse, plan, restore, report))
+    assert all(play["gather_facts"] is False for play in (plan, restore, report))
+
+
+def test_hosts_are_counted_whatever_the_limit_and_the_tags() -> None:
+    (play,) = yaml.safe_load((ROOT / "playbooks" / "hosts.yml").read_text())
+    # With --limit there is no localhost.
+    assert play["hosts"] == "localhost,all"
+    assert play["tags"] == ["always"]
+    assert play["gather_facts"] is False
