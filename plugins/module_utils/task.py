@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ansible_collections.dba.mariabackup.plugins.module_utils import argspec
@@ -58,12 +59,18 @@ def _end(module: AnsibleModule, outcome: dict[str, Any]) -> NoReturn:
     module.exit_json(**outcome["result"])
 
 
-def run_here(module: AnsibleModule, operation: Operation) -> NoReturn:
-    """Run ``operation`` in this process, for what only reads: nothing is written, not even a log."""
+def run_here(module: AnsibleModule, operation: Operation, hint: Mapping[str, Any] | None = None) -> NoReturn:
+    """Run ``operation`` in this process, for what only reads: nothing is written, not even a log.
+
+    Args:
+        module: the module, whose parameters the operation gets.
+        operation: what is run.
+        hint: what it gets besides.
+    """
     with tempfile.TemporaryDirectory(prefix="mariabackup-") as scratch:
         ctx = Context(scratch, module.params.get("state_dir") or scratch, check_mode=True)
         try:
-            outcome: dict[str, Any] = {"ok": True, "result": operation(_params(module), ctx)}
+            outcome: dict[str, Any] = {"ok": True, "result": operation({**_params(module), **(hint or {})}, ctx)}
         except MariabackupError as error:
             error.log_path = None if error.log_path == ctx.log_path else error.log_path
             outcome = {"ok": False, "error": error.as_result()}
@@ -71,15 +78,26 @@ def run_here(module: AnsibleModule, operation: Operation) -> NoReturn:
     _end(module, outcome)
 
 
-def _plan_to_attach(module: AnsibleModule, running: str) -> NoReturn:
-    """End check mode where a job does already what the task would begin: the real run gets that job's result.
+def _attach_step(directory: str) -> dict[str, str]:
+    return {
+        "phase": "plan",
+        "action": "attach to the job that does this already",
+        "detail": os.path.basename(directory),
+    }
 
-    What the job works with is in its own plan, so there is no more to tell than the backup that it was given.
-    """
-    identity = os.path.basename(running)
-    step = {"phase": "plan", "action": "attach to the job that does this already", "detail": identity}
-    given = registry.params_of(running).get("backup_id")
-    module.exit_json(changed=True, plan=[step], **({"backup_id": given} if given else {}))
+
+def _plan(module: AnsibleModule, operation: str) -> NoReturn:
+    """End check mode with the plan; where a job does already what the task would begin, with the plan to attach to it."""
+    state_dir = module.params["state_dir"]
+    running = registry.find_running(state_dir, operation, module.params)
+    if running is not None:
+        module.exit_json(changed=True, plan=[_attach_step(running)])
+    alike = registry.find_alike(state_dir, operation, module.params)
+    hint: dict[str, Any] = {}
+    if alike is not None:
+        # Only the plan finds out which backup the task means.
+        hint["_alike"] = {"backup_id": registry.params_of(alike).get("backup_id"), "step": _attach_step(alike)}
+    run_here(module, plan(operation), hint)
 
 
 def read_size(module: AnsibleModule, option: str) -> None:
@@ -131,10 +149,7 @@ def run_job(module: AnsibleModule, operation: str, instance: str) -> NoReturn:
         instance: the service's name, which becomes a part of the transient unit's name.
     """
     if module.check_mode:
-        running = registry.find_alike(module.params["state_dir"], operation, module.params)
-        if running is not None:
-            _plan_to_attach(module, running)
-        run_here(module, plan(operation))
+        _plan(module, operation)
     try:
         begun = begin(operation, _params(module), module.params["state_dir"], instance)
         if begun.note:

@@ -267,10 +267,11 @@ def test_a_fleet_that_stops(fleet: Fleet) -> None:
 def test_a_host_that_is_lost_while_it_restores(fleet: Fleet) -> None:
     """The power of one of a batch goes: its neighbour is restored, the next batch is not touched, and --limit brings all to an end."""
     saved = fleet.mark()
+    lost = fleet.servers["db2"]
+    other = lost.succeed("backup", repository=REPOSITORY, instance="db2")["id"]
     for name, server in fleet.servers.items():
         server.succeed("backup", repository=REPOSITORY, instance=name)
     old = fleet.change()
-    lost = fleet.servers["db2"]
     set_breakpoint(lost, "stage-after")
     process = fleet.books.start(
         BOOK, mariabackup_hosts="shop", mariabackup_fleet_batch="[2, 1]", mariabackup_reconnect_timeout=1
@@ -295,6 +296,10 @@ def test_a_host_that_is_lost_while_it_restores(fleet: Fleet) -> None:
     wait_for(lambda: restores_of(fleet.servers["db4"]) == 1, "the other host is restored", 60)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    # Who means another backup has to wait.
+    play = fleet.run("--check", "--limit", "db2", mariabackup_backup_id=other)
+    assert results_of(play) == {"db2": "refused"}
+    assert "is working on it" in report_of(play)["hosts"][0]["message"]
     process = fleet.books.start(BOOK, "--limit", "db2,db4", **again)
     wait_for(lambda: "db2: restore stage" in fleet.books.output.read_text(encoding="utf-8"), "it attaches", 60)
     proceed(lost)

@@ -143,8 +143,12 @@ def find_running(state_dir: str, operation: str, params: Mapping[str, Any]) -> s
 
 
 def find_alike(state_dir: str, operation: str, params: Mapping[str, Any]) -> str | None:
-    """Return the directory of a living job that does this with whatever backup, newest first."""
-    return _living_with(state_dir, "likeness", likeness(operation, params))
+    """Return the directory of a living job that does this with a backup that it was given by its id, newest first.
+
+    Whether it is the backup that the task means is for others to say.
+    """
+    found = _living_with(state_dir, "likeness", likeness(operation, params))
+    return found if found and params_of(found).get("backup_id") else None
 
 
 def _living_with(state_dir: str, key: str, wanted: str) -> str | None:
@@ -160,21 +164,12 @@ def find_unheard(state_dir: str, operation: str, params: Mapping[str, Any]) -> s
     Whoever started it has lost the connection, and now asks again.
     """
     wanted = fingerprint(operation, params)
-    for directory in _all_jobs(state_dir):
-        description = read_json(os.path.join(directory, "job.json")) or {}
-        if description.get("fingerprint") != wanted:
-            continue
-        result = result_of(directory)
-        fresh = (
-            result is not None
-            and time.time() - os.stat(os.path.join(directory, "result.json")).st_mtime < _WAITS_FOR_ITS_ASKER
-        )
-        return (
-            directory
-            if result and result["ok"] and fresh and not os.path.exists(os.path.join(directory, HEARD))
-            else None
-        )
-    return None
+    done = next((path for path in _all_jobs(state_dir) if description_of(path).get("fingerprint") == wanted), None)
+    result = result_of(done) if done else None
+    if done is None or result is None or not result["ok"] or os.path.exists(os.path.join(done, HEARD)):
+        return None
+    age = time.time() - os.stat(os.path.join(done, "result.json")).st_mtime
+    return done if age < _WAITS_FOR_ITS_ASKER else None
 
 
 def mark_heard(directory: str) -> None:
@@ -196,9 +191,10 @@ def params_of(directory: str) -> dict[str, Any]:
 
 
 def find(state_dir: str, job_id: str | None) -> str | None:
-    """Return the directory of a job by its id, or of the newest; None where there is none."""
+    """Return the directory of a job by its id, or of the newest that has begun; None where there is none."""
     for directory in _all_jobs(state_dir):
-        if job_id in (None, os.path.basename(directory)) and description_of(directory):
+        wanted = claimed(directory) if job_id is None else job_id == os.path.basename(directory)
+        if wanted and description_of(directory):
             return directory
     return None
 
