@@ -42,18 +42,15 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.dba.mariabackup.plugins.plugin_utils.table import lines_of
+
 
 def table(rows: Sequence[Sequence[Any]]) -> list[str]:
-    """Return the lines of a table (pure).
-
-    Args:
-        rows: its rows, all of the same length.
-    """
-    texts = [["-" if cell is None else str(cell) for cell in row] for row in rows]
-    if len({len(row) for row in texts}) > 1:
-        raise AnsibleFilterError("table needs rows of the same length.")
-    widths = [max(map(len, column)) for column in zip(*texts)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in texts]
+    """Return the lines of a table."""
+    try:
+        return lines_of(rows)
+    except ValueError as error:
+        raise AnsibleFilterError(str(error)) from error
 
 
 class FilterModule:

@@ -8,6 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible.module_utils.common.text.formatters import bytes_to_human
+
+from ansible_collections.dba.mariabackup.plugins.plugin_utils.table import lines_of
+
 # What can become of a host.
 TAKEN, PLANNED, RECENT, NOT_CHOSEN, FAILED = "taken", "would be taken", "recent", "not chosen", "failed"
 _HEAD = ("host", "backup", "type", "size", "files", "seconds", "server", "result")
@@ -66,32 +70,22 @@ def _words(row: Mapping[str, Any]) -> str:
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    cells = [_HEAD]
+    cells: list[Sequence[Any]] = [_HEAD]
     for row in rows:
         seconds = row["duration_seconds"]
         cells.append(
             (
                 row["host"],
-                row["path"] or "-",
-                row["type"] or "-",
-                _size(row["size_bytes"]),
-                "-" if row["files"] is None else str(row["files"]),
-                f"{seconds:.1f}" if isinstance(seconds, (int, float)) else "-",
-                str(row["server_version"] or "-").split("-", maxsplit=1)[0] or "-",
+                row["path"] or None,
+                row["type"] or None,
+                bytes_to_human(row["size_bytes"]) if isinstance(row["size_bytes"], int) else None,
+                row["files"],
+                f"{seconds:.1f}" if isinstance(seconds, (int, float)) else None,
+                str(row["server_version"] or "-").split("-", maxsplit=1)[0] or None,
                 _words(row),
             )
         )
-    widths = [max(len(line[column]) for line in cells) for column in range(len(_HEAD))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
-
-
-def _size(count: Any) -> str:
-    if not isinstance(count, int):
-        return "-"
-    size, units = float(count), ["B", "KB", "MB", "GB", "TB"]
-    while size >= 1024 and len(units) > 1:
-        size, units = size / 1024, units[1:]
-    return f"{size:.2f} {units[0]}"
+    return lines_of(cells)
 
 
 def _plans(hosts: Sequence[Mapping[str, Any]]) -> list[str]:
