@@ -19,20 +19,13 @@ author:
 extends_documentation_fragment:
   - dba.mariabackup.attributes
   - dba.mariabackup.attributes.actiongroup
+  - dba.mariabackup.job
 attributes:
   check_mode:
     support: full
   diff_mode:
     support: none
   idempotent:
-    support: full
-  async:
-    description: Supports being used with the C(async) keyword.
-    support: none
-    details:
-      - The job outlives the connection without it.
-  action:
-    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
     support: full
 options:
   id:
@@ -55,16 +48,6 @@ options:
       - With V(false) and O(state=finished) the task tells whether the job still runs.
     type: bool
     default: true
-  progress:
-    description:
-      - Whether lines on the controller tell how far the job is while the task waits.
-    type: bool
-    default: true
-  reconnect_timeout:
-    description:
-      - For how many seconds the task tries to get back to the job when the connection is lost. Then the host counts as unreachable.
-    type: int
-    default: 120
   state_dir:
     description:
       - The directory on the managed host for journals, jobs and locks, as the job's own task has it.

@@ -18,6 +18,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.dba.mariabackup.plugins.module_utils.job.control import lost
 from ansible_collections.dba.mariabackup.plugins.plugin_utils import poll, progress
 
 _PAUSE = 5.0  # seconds between two attempts
@@ -56,7 +57,7 @@ class LongJob(ActionBase):
         directory = os.path.dirname(begun["log_path"])
         if not boolean(arguments.get("wait", True), strict=False):
             if self._is_work:
-                self._shell(poll.mark(directory))
+                self._mark(directory)
             return begun
         quiet = not boolean(arguments.get("progress", True), strict=False)
         patience = float(arguments.get("reconnect_timeout", 120))
@@ -66,7 +67,15 @@ class LongJob(ActionBase):
         return dict(self._execute_module(module_args=arguments, task_vars=variables))
 
     def _shell(self, command: str) -> dict[str, Any]:
+        # Ansible has not typed it.
         return dict(self._low_level_execute_command(command, sudoable=True))  # type: ignore[no-untyped-call]
+
+    def _mark(self, directory: str) -> None:
+        """Note that the result has arrived, or is not waited for. What was learnt counts, also when the connection goes now."""
+        try:
+            self._shell(poll.mark(directory))
+        except AnsibleConnectionFailure as error:
+            display.vvv(f"the job {os.path.basename(directory)} cannot be marked: {error}")
 
     def _operation(self) -> str:
         """Return what the job does, for the lines of progress."""
@@ -84,7 +93,7 @@ class LongJob(ActionBase):
             outcome: what the job has left; None when it has left nothing.
         """
         if outcome is None:
-            outcome = _lost(begun)
+            outcome = {"ok": False, "error": lost(begun["job_id"], begun["log_path"]).as_result()}
         kept = {key: begun[key] for key in ("invocation",) if key in begun}
         warnings = [*begun.get("warnings", ()), *outcome.get("warnings", ())]
         told = {"warnings": warnings} if warnings else {}
@@ -104,7 +113,7 @@ class LongJob(ActionBase):
                 raise AnsibleActionFail(f"The playbook was killed. The job {os.path.basename(directory)} goes on.")
             if look.state != poll.RUNNING:
                 if look.outcome is not None:
-                    self._shell(poll.mark(directory))
+                    self._mark(directory)
                 return look.outcome
             told = progress.line(host, self._operation(), look.status)
             if not quiet and look.status and told != last:
@@ -160,11 +169,3 @@ class LongJob(ActionBase):
         shown = (result.get("invocation") or {}).get("module_args")
         if isinstance(shown, dict):
             shown["wait"] = arguments.get("wait", True)
-
-
-def _lost(begun: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what stands for the result of a job that has left none."""
-    cause = f"The job {begun['job_id']} ended without a result: its process was killed, or the host went down."
-    action = "Run the same task again: it continues or undoes what the job left."
-    error = {"msg": f"{cause} {action}", "cause": cause, "action": action, "failed_phase": None}
-    return {"ok": False, "error": {**error, "log_path": begun["log_path"]}}

@@ -18,6 +18,15 @@ CANCELLED, ROLLED_BACK, LOST = "cancelled", "rolled_back", "lost"
 _OF_ERROR = ("msg", "cause", "action", "failed_phase")
 
 
+def lost(job_id: str, log_path: str) -> MariabackupError:
+    """Return the error for a job whose process has died without a result (pure)."""
+    return MariabackupError(
+        f"The job {job_id} ended without a result: its process was killed, or the host went down.",
+        "Run the same task again: it continues or undoes what the job left.",
+        log_path=log_path,
+    )
+
+
 def outcome_of(left: Mapping[str, Any] | None) -> str:
     """Return what came of a job that has ended (pure).
 
@@ -44,9 +53,7 @@ def report(known: Mapping[str, Any], left: Mapping[str, Any] | None, cancelling:
     outcome = outcome_of(left)
     told: dict[str, Any] = {**known, "outcome": outcome}
     if left is None:
-        cause = f"The job {known['job_id']} ended without a result: its process was killed, or the host went down."
-        action = f"Run the task of the {known['operation']} again: it continues or undoes what the job left."
-        return {**told, "cause": cause, "action": action, "msg": f"{cause} {action}", "failed": True}
+        return {**told, **lost(known["job_id"], known["log_path"]).as_result(), "failed": True}
     told["result"] = left["result"] if left["ok"] else left["error"]
     if left["ok"] or (cancelling and outcome in (CANCELLED, ROLLED_BACK)):
         return told

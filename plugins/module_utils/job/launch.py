@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.dba.mariabackup.plugins.module_utils.errors import MariabackupError
 from ansible_collections.dba.mariabackup.plugins.module_utils.job import registry
+from ansible_collections.dba.mariabackup.plugins.module_utils.job.control import lost
 from ansible_collections.dba.mariabackup.plugins.module_utils.job.payload import JOB, runner_command
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def wait(directory: str) -> dict[str, Any]:
     # Whoever does not live has ended, and its result was there before.
     result = registry.result_of(directory)
     if result is None:
-        raise lost(directory)
+        raise _lost(directory)
     registry.mark_heard(directory)
     return result
 
@@ -87,19 +88,15 @@ def await_start(directory: str) -> None:
     started = time.monotonic()
     while not registry.claimed(directory) and registry.result_of(directory) is None:
         if time.monotonic() - started > _START_GRACE:
-            raise lost(directory)
+            raise _lost(directory)
         time.sleep(pause)
         pause = min(pause * 1.3, 0.2)
 
 
-def lost(directory: str) -> MariabackupError:
-    """Return the error for a job whose process has died without a result."""
-    return MariabackupError(
-        f"The job {os.path.basename(directory)} ended without a result: its process was killed.",
-        "Run the same task again: it continues or undoes what the job left.",
-        log_path=os.path.join(directory, "log"),
-        log_tail=_tail(os.path.join(directory, "log")),
-    )
+def _lost(directory: str) -> MariabackupError:
+    error = lost(os.path.basename(directory), os.path.join(directory, "log"))
+    error.log_tail = _tail(os.path.join(directory, "log"))
+    return error
 
 
 def _tail(path: str, lines: int = 10) -> list[str]:
